@@ -1,0 +1,67 @@
+"""What all tests share: their order, one Ray for those that need it, and stores in a fresh folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+hypothesis.settings.register_profile(
+    "wfc", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("wfc")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# No test may meet a cluster, a store or a terminal of the person who runs it.
+for name in ("RAY_ADDRESS", "WFC_STORE", "WFC_STORE_KEY", "WFC_ALLOW_MODULES", "FORCE_COLOR"):
+    os.environ.pop(name, None)
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ["NO_COLOR"] = "1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Quick tests first, those on Ray last: most mistakes then show within seconds."""
+
+    def weight(item: pytest.Item) -> int:
+        return 2 * bool(item.get_closest_marker("ray")) + bool(item.get_closest_marker("slow"))
+
+    items.sort(key=weight)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The project's folder."""
+    return ROOT
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    """The URL of a store of this test's own, not made yet."""
+    return str(tmp_path / "store")
+
+
+@pytest.fixture(scope="session")
+def ray_session() -> Iterator[str]:
+    """One private Ray on the loopback interface for all tests; gives its address.
+
+    It is started when the first test asks for it, and ended with the session: only what was
+    started here is ended.
+    """
+    import ray
+
+    if ray.is_initialized():
+        raise RuntimeError("a test started a Ray of its own and did not end it")
+    context = ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        _node_ip_address="127.0.0.1",
+        object_store_memory=512 * 1024 * 1024,
+        log_to_driver=False,
+        configure_logging=False,
+    )
+    yield str(context.address_info["gcs_address"])
+    ray.shutdown()
