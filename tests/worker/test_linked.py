@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.worker.plans import arm, branch, call, cont, expr, map_, name, plan, ret, unit, workflow
-from wfc.runtime.linked import Linked, may_retry, shape_of
+from wfc.runtime.linked import Linked
+from wfc.runtime.steps import may_retry, shape_of
 from wfc.runtime.values import ErrorInfo
 
 
