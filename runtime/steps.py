@@ -319,6 +319,7 @@ _PLAIN_STEPS: dict[str, Callable[[Any, int, Uses], Step]] = {
 
 
 def make_step(node: Any, index: int, uses: Uses, inner: list[LinkedGraph]) -> Step:
+    """The step of a node; `inner` are the graphs that it owns, in the order of their addresses."""
     if isinstance(node, MapNode):
         return MapStep(node, index, uses, inner[0])
     if isinstance(node, BranchNode):
