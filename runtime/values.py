@@ -140,7 +140,7 @@ class Column:
         return f"Column({self.count})"
 
 
-Value: TypeAlias = "Inline | Stored | Transient | Bound | Hollow | Rows | Pairs"
+Value: TypeAlias = "Inline | Stored | Transient | Bound | Hollow | Rows | Pairs | Waited"
 
 Chunk: TypeAlias = "Column | list[Value]"
 """Results of consecutive elements: packed, or one value each where some are large or not plain."""
@@ -188,6 +188,33 @@ class Pairs:
         return f"Pairs({len(self.rows)})"
 
 
+class Waited:
+    """The value of a `wait`, its ready results still wherever they are; see `WaitResult`."""
+
+    __slots__ = ("failed", "pending", "ready", "timed_out")
+
+    def __init__(
+        self, ready: Rows, pending: Pending, failed: list[ErrorInfo], timed_out: bool
+    ) -> None:
+        self.ready = ready
+        self.pending = pending
+        self.failed = failed
+        self.timed_out = timed_out
+
+    def __reduce__(self) -> Any:
+        return (Waited, (self.ready, self.pending, self.failed, self.timed_out))
+
+    def __repr__(self) -> str:
+        return f"Waited({self.ready!r}, {len(self.pending)} pending)"
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """In `Work.known`: this step has failed for good, with this error."""
+
+    error: ErrorInfo
+
+
 def inline_size(value: Value) -> int | None:
     """Bytes that it takes to have the object at hand, or `None` when some of it is elsewhere."""
     if isinstance(value, Inline):
@@ -206,6 +233,8 @@ def inline_size(value: Value) -> int | None:
         return total
     if isinstance(value, Pairs):
         return inline_size(value.rows)
+    if isinstance(value, Waited):
+        return inline_size(value.ready)
     return None
 
 
@@ -223,6 +252,8 @@ def load_inline(value: Value) -> Any:
         return out
     if isinstance(value, Pairs):
         return dict(load_inline(value.rows))
+    if isinstance(value, Waited):
+        return WaitResult(load_inline(value.ready), value.pending, value.failed, value.timed_out)
     raise LookupError(f"{value!r} is not at hand")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
-from wfc.runtime.values import Chunk, ErrorInfo, Rows, Value
+from wfc.runtime.values import Chunk, ErrorInfo, Raised, Rows, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,10 @@ class Work:
     the worker to keep the process and its values after the work is done, until `release`.
     `limit` is how many elements may run at once. `attempts` maps offsets to their attempt (from 1).
     `checkpoint` false covers every step inside (a `nocheckpoint` workflow).
-    `nodes` may also name a single `expr` node (its value is wanted, and its inputs are large), or a
-    single map node with `explode`: then the result is its filtered items, as `Rows`, in column `"=items"`.
+    `nodes` may also name a single `expr` node: its value is wanted, and its inputs are large; with
+    `explode` that value is a list, which comes back as `Rows`, an element each.
+    A step that raises is reported as `Failed` at once when `wfc.runtime.policy` still allows another
+    attempt; otherwise it raises inside the work, where a `catch` may take it.
     """
 
     id: int
@@ -96,7 +98,7 @@ class Work:
     map: str | None = None
     items: Rows | None = None
     indices: Sequence[int] = (0,)
-    known: dict[int, dict[str, Value | HopState]] = field(default_factory=dict)
+    known: dict[int, dict[str, Value | HopState | Raised]] = field(default_factory=dict)
     hop: int = 0
     shape: Shape = field(default_factory=Shape)
     home: int | None = None
@@ -201,6 +203,7 @@ class Lost:
     offset: int
     kind: Literal["died", "timeout"]
     reason: str
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
