@@ -1,0 +1,89 @@
+"""wfc: declarative, durable workflows for Ray.
+
+What `__all__` lists is supported, and nothing else. Everything is imported when it is first used,
+so that `import wfc` is quick and a task function that uses it does not pay for the rest.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wfc.api import (
+        CodeChanged,
+        ParameterError,
+        Run,
+        RunCancelled,
+        RunFailed,
+        RunInfo,
+        Spec,
+        SpecError,
+        compile,
+        get,
+        load,
+        resume,
+        run,
+        runs,
+        start,
+        to_ray_dag,
+    )
+    from wfc.plan.model import Plan
+    from wfc.runtime.storage_errors import Owned, StorageError
+    from wfc.runtime.values import ErrorInfo, Pending, Result, WaitResult
+    from wfc.runtime.worker.dynamic import attempt, call, continuation, task_id, wait
+
+__all__ = [
+    "CodeChanged",
+    "ErrorInfo",
+    "Owned",
+    "ParameterError",
+    "Pending",
+    "Plan",
+    "Result",
+    "Run",
+    "RunCancelled",
+    "RunFailed",
+    "RunInfo",
+    "Spec",
+    "SpecError",
+    "StorageError",
+    "WaitResult",
+    "attempt",
+    "call",
+    "compile",
+    "continuation",
+    "get",
+    "load",
+    "resume",
+    "run",
+    "runs",
+    "start",
+    "task_id",
+    "to_ray_dag",
+    "wait",
+]
+
+_HOME = {
+    "wfc.plan.model": ("Plan",),
+    "wfc.runtime.storage_errors": ("Owned", "StorageError"),
+    "wfc.runtime.values": ("ErrorInfo", "Pending", "Result", "WaitResult"),
+    "wfc.runtime.worker.dynamic": ("attempt", "call", "continuation", "task_id", "wait"),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("wfc-ray")
+    if name not in __all__:
+        raise AttributeError(f"module 'wfc' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_MODULE_OF.get(name, "wfc.api")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
