@@ -1,0 +1,1 @@
+"""An independent reference interpreter of the language, and generators of random specs for it."""

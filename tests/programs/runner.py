@@ -1,0 +1,166 @@
+"""Run a spec of the corpus, or a generated one, by any of the ways there are to run it.
+
+A file of the corpus says in comments at its top what it takes and what comes out:
+
+    # params: {"n": 3}             the parameters (Python literals throughout)
+    # signals: {"go": [1, 2]}      payloads that are sent to it
+    # expect: 42                   its value; tuples compare as lists
+    # fails: ValueError: no | …    or the failures of which it reports one; `*` stands for anything
+    # calls: {"add": 2}            how often these functions are called
+"""
+
+from __future__ import annotations
+
+import ast as python
+import importlib
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.oracle.generate import Program
+from tests.oracle.reference import Error, Outcome, ResultView, evaluate
+from wfc.dsl import ast
+from wfc.dsl.parser import parse
+
+FOLDER = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a run ended: its value, or the errors of which it had one; and the calls it made."""
+
+    value: Any = None
+    errors: frozenset[Error] = frozenset()
+    calls: Counter[str] | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """A program and what is expected of it."""
+
+    name: str
+    files: dict[str, str]
+    entry_file: str
+    params: dict[str, Any] = field(default_factory=dict)
+    signals: dict[str, list[Any]] = field(default_factory=dict)
+    expected: Ran | None = None
+    folder: Path = FOLDER
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def cases() -> list[Case]:
+    """The whole corpus."""
+    paths = sorted(FOLDER.glob("*.wf"))
+    return [read_case(path) for path in paths if path.name != "lib.wf"]
+
+
+def read_case(path: Path) -> Case:
+    """A file of the corpus, with what its header says."""
+    text = path.read_text(encoding="utf-8")
+    head: dict[str, str] = {}
+    for line in text.splitlines():
+        if not line.startswith("# "):
+            break
+        key, _, value = line[2:].partition(": ")
+        head[key] = value
+    errors = frozenset(
+        Error(*part.strip().split(": ", 1)) for part in head.get("fails", "").split(" | ") if part
+    )
+    calls = Counter(python.literal_eval(head["calls"])) if "calls" in head else None
+    expected = Ran(python.literal_eval(head.get("expect", "None")), errors, calls)
+    return Case(
+        path.stem,
+        {path.name: text, "lib.wf": (FOLDER / "lib.wf").read_text(encoding="utf-8")},
+        path.name,
+        python.literal_eval(head.get("params", "{}")),
+        python.literal_eval(head.get("signals", "{}")),
+        expected,
+    )
+
+
+def case_of(program: Program, name: str = "generated") -> Case:
+    """A generated program as a case; its expectation is what the reference makes of it."""
+    return Case(name, dict(program.files), "main.wf", dict(program.params), dict(program.signals))
+
+
+def parsed(files: Mapping[str, str]) -> dict[str, ast.Module]:
+    """The syntax trees; raises `SyntaxError` with the diagnostics."""
+    out: dict[str, ast.Module] = {}
+    for name, text in files.items():
+        module, diagnostics = parse(text, name)
+        if module is None or diagnostics:
+            raise SyntaxError(f"{name}: {diagnostics}")
+        out[name] = module
+    return out
+
+
+def function(dotted: str) -> Callable[..., Any]:
+    """The task function that a spec calls `tasks.add` or `odd.boom`."""
+    module, _, name = dotted.rpartition(".")
+    found: Callable[..., Any] = getattr(importlib.import_module(f"tests.programs.{module}"), name)
+    return found
+
+
+def plain(value: Any) -> Any:
+    """A value such that results of different ways to run compare equal."""
+    if isinstance(value, dict):
+        return {plain(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, ResultView):
+        return ("Result", value.ok, plain(value.value))
+    if type(value).__name__ == "Result":
+        return ("Result", value.ok, plain(value.value))
+    return value
+
+
+def reference(case: Case, **options: Any) -> Outcome:
+    """What the reference interpreter makes of a case."""
+    return evaluate(
+        parsed(case.files),
+        options.pop("entry", "main"),
+        case.params,
+        function,
+        file=case.entry_file,
+        signals=case.signals,
+        **options,
+    )
+
+
+def run_reference(case: Case, optimize: bool = True) -> Ran:
+    outcome = reference(case)
+    calls = Counter[str]()
+    for counted in (outcome.must, outcome.may) if not outcome.ok else (outcome.must,):
+        for call, count in counted.items():
+            calls[call.name] += count
+    return Ran(plain(outcome.value), outcome.errors, calls)
+
+
+ENGINES: dict[str, Callable[[Case, bool], Ran]] = {"reference": run_reference}
+
+
+def run_program(case: Case, engine: str = "reference", optimize: bool = True) -> Ran:
+    """Run a case by one of `ENGINES`."""
+    return ENGINES[engine](case, optimize)
+
+
+def check(case: Case, ran: Ran, expected: Ran | None = None) -> None:
+    """Raise `AssertionError` when a run did not end as it must."""
+    expected = expected or case.expected
+    assert expected is not None
+    if expected.errors:
+        assert ran.errors, f"{case}: should have failed, gave {ran.value!r}"
+        for error in ran.errors:
+            assert any(e.covers(error.type, error.message) for e in expected.errors), (
+                f"{case}: failed with {error}, not with one of {set(expected.errors)}"
+            )
+    else:
+        assert not ran.errors, f"{case}: failed with {set(ran.errors)}"
+        assert plain(ran.value) == plain(expected.value), f"{case}: a wrong value"
+    if expected.calls is not None and ran.calls is not None:
+        found = {name: ran.calls[name] for name in expected.calls}
+        assert found == dict(expected.calls), f"{case}: wrong numbers of calls"
