@@ -111,7 +111,9 @@ def classify(text: str, pos: int, end: int) -> tuple[int, Callable[[Span], Diagn
         )  # fmt: skip
     name = unicodedata.name(char, f"U+{ord(char):04X}").lower()
     shown = f"`{char}`" if char.isprintable() and not char.isspace() else f"U+{ord(char):04X}"
-    hint = "use a plain space" if char.isspace() or unicodedata.category(char) in ("Cf", "Zs") else ""
+    hint = (
+        "use a plain space" if char.isspace() or unicodedata.category(char) in ("Cf", "Zs") else ""
+    )
     return 1, lambda span: Diagnostic("WF006", f"unexpected character {shown}", span, name, hint)
 
 

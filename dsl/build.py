@@ -5,8 +5,11 @@ call as a statement, a modifier twice) is reported here, as diagnostics; the mea
 the compiler's.
 """
 
+# ruff: noqa: D102  (the methods are the grammar's rules, and are described there)
+
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import unicodedata
@@ -92,7 +95,9 @@ class Builder:
 
     def _binder(self, token: Token, what: str) -> str:
         """The text of a name that is being given to something."""
-        if token.value in RESERVED_CALLS or (token.value == "wait" and what in ("task", "workflow")):
+        if token.value in RESERVED_CALLS or (
+            token.value == "wait" and what in ("task", "workflow")
+        ):
             self.report(
                 "WF016", f"`{token.value}` is a word of the language, and cannot be the name of a {what}",
                 token.span, "reserved", f"choose another name, such as `{token.value}_`",
@@ -276,7 +281,9 @@ class Builder:
             if isinstance(value, ast.Conditional):
                 hint = "write `if test:` with a `continuation` in each branch"
             elif isinstance(value, (ast.Binary, ast.BoolOp, ast.Compare)):
-                hint = "nothing is left to do after a continuation: compute it in the called workflow"
+                hint = (
+                    "nothing is left to do after a continuation: compute it in the called workflow"
+                )
             self.report(
                 "WF033", "`continuation` needs a call of a task or a workflow", self._outer(value),
                 f"this is {describe(value)}", hint,
@@ -406,9 +413,7 @@ class Builder:
         )  # fmt: skip
         return replace(node, modifiers=modifiers, span=span)
 
-    def _bad_modified(
-        self, node: Any, prefixes: dict[str, ast.Span], suffixes: Children
-    ) -> None:
+    def _bad_modified(self, node: Any, prefixes: dict[str, ast.Span], suffixes: Children) -> None:
         if prefixes:
             word, where = next(iter(prefixes.items()))
         else:
@@ -437,14 +442,15 @@ class Builder:
         return ast.Subscript(value, index, self._outer(value).to(closing.span))
 
     def slice(self, c: Children) -> ast.Slice:
-        parts: list[Any] = [None, None, None]
+        parts: dict[int, ast.Expr] = {}
         at = 0
         for item in c:
             if isinstance(item, Token):
                 at += 1
             else:
                 parts[at] = item
-        return ast.Slice(*parts, self._join(c[0], c[-1]))
+        span = self._join(c[0], c[-1])
+        return ast.Slice(parts.get(0), parts.get(1), parts.get(2), span)
 
     def call(self, c: Children) -> ast.Call:
         func, closing = c[0], c[-1]
@@ -555,7 +561,7 @@ class Builder:
     def _duration(self, token: Token) -> float:
         parts = _DURATION_PART.findall(token.value)
         units = [_ORDER.index(unit) for _, unit in parts]
-        if any(a >= b for a, b in zip(units, units[1:])):  # noqa: B905
+        if any(a >= b for a, b in itertools.pairwise(units)):
             self.report(
                 "WF009", f"the units of `{token.value}` are out of order", token.span, "",
                 "each unit once, the largest first: 1d2h30m5s250ms",
@@ -573,7 +579,7 @@ class Builder:
             self.report("WF009", "this size is too large", token.span)
             return 0
         unit = 1024 if found[3] else 1000
-        factor = unit ** (" KMGTP".index(found[2]) if found[2] else 0)
+        factor: int = unit ** (" KMGTP".index(found[2]) if found[2] else 0)
         return round(float(found[1]) * factor) if "." in found[1] else int(found[1]) * factor
 
     def _string(self, token: Token) -> str:

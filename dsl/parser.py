@@ -7,26 +7,33 @@ errors of a whole file, and none of them causes another.
 
 from __future__ import annotations
 
+import dataclasses
+import gc
 import os
 import re
 import stat
+import sys
 import tempfile
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import lark
-from lark.exceptions import UnexpectedToken
+from lark.parsers.lalr_analysis import Shift
 
-from wfc.dsl import ast, bad_text, syntax_errors
+from wfc.dsl import ast, bad_text
 from wfc.dsl.build import Builder
-from wfc.dsl.diagnostics import Diagnostic
+from wfc.dsl.diagnostics import Diagnostic, Label
+from wfc.dsl.machine import Action, Machine, Tables, Unexpected
 from wfc.dsl.source import unify_newlines
+from wfc.dsl.syntax_errors import Trouble, explain
 from wfc.dsl.tokens import MAX_NESTING, Comment, Lexicon, Line, Token, Tokenizer
+from wfc.dsl.words import foreign_words
 
 MAX_BYTES = 4 * 1024 * 1024
 """The largest file that is read; a larger one is refused with one diagnostic."""
@@ -37,6 +44,7 @@ MAX_ERRORS = 100
 _SOFT = frozenset({
     "AFTER", "OF", "TASK", "WORKFLOW", "CATCH", "CONTINUATION", "INPLACE", "NOCHECKPOINT", "WAIT",
 })  # fmt: skip
+_PARTS_OF_FOREIGN = frozenset({"except", "finally", "else", "elif"})
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\x80-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -82,11 +90,13 @@ class _Forward:
 
 @dataclass
 class _Grammar:
-    lark: lark.Lark
+    tables: Tables
     forward: _Forward
     lexicon: Lexicon
+    spellings: dict[str, str]
 
 
+_NOT_NESTING = (ast.Module, ast.WorkflowDecl, ast.If, ast.Assign, ast.ExprStatement, ast.Return)
 _lock = threading.RLock()
 _grammar: _Grammar | None = None
 
@@ -98,7 +108,7 @@ def _cache_file(text: str) -> Path | None:
     """
     if not hasattr(os, "getuid"):
         return None
-    key = sha256(f"{lark.__version__}\0{os.sys.version_info[:2]}\0{text}".encode()).hexdigest()[:24]  # type: ignore[attr-defined]
+    key = sha256(f"{lark.__version__}\0{sys.version_info[:2]}\0{text}".encode()).hexdigest()[:24]
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     folder = Path(base) / "wfc"
     try:
@@ -159,7 +169,37 @@ def _lexicon(parser: lark.Lark) -> Lexicon:
             words[value] = terminal.name
         elif not terminal.name.startswith("_") or terminal.name == "_NEWLINE":
             patterns.append(f"(?P<{terminal.name}>{terminal.pattern.to_regexp()})")
-    return Lexicon(re.compile("|".join(patterns)).match, words, _SOFT)
+    return Lexicon(re.compile("|".join(patterns)).match, {**foreign_words(), **words}, _SOFT)
+
+
+def _tables(parser: lark.Lark) -> Tables:
+    """Lark's tables, with the function to call beside each reduction."""
+    conf = parser.parse_interactive("", start="module").parser_state.parse_conf
+    table: Any = conf.parse_table
+    actions: dict[int, dict[str, Action]] = {}
+    gotos: dict[int, dict[str, int]] = {}
+    for state, row in table.states.items():
+        actions[state], gotos[state] = {}, {}
+        for key, (kind, target) in row.items():
+            symbol = str(key)
+            if kind is not Shift:
+                passes = target.options.expand1 and len(target.expansion) == 1 and not target.alias
+                actions[state][symbol] = (
+                    len(target.expansion),
+                    str(target.origin.name),
+                    None if passes else conf.callbacks[target],
+                )
+            elif symbol.lstrip("_").isupper() or symbol == "$END":
+                actions[state][symbol] = target
+            else:
+                gotos[state][symbol] = target
+    return Tables(actions, gotos, dict(table.start_states), dict(table.end_states))
+
+
+def _spellings(parser: lark.Lark) -> dict[str, str]:
+    """How the terminals that are fixed words or signs are written."""
+    fixed = {t.name: t.pattern.value for t in parser.terminals if t.pattern.type == "str"}
+    return {**fixed, "WAIT": "wait"}
 
 
 def _load() -> _Grammar:
@@ -167,7 +207,7 @@ def _load() -> _Grammar:
     if _grammar is None:
         forward = _Forward()
         parser = _build_lark(grammar_text(), forward)
-        _grammar = _Grammar(parser, forward, _lexicon(parser))
+        _grammar = _Grammar(_tables(parser), forward, _lexicon(parser), _spellings(parser))
     return _grammar
 
 
@@ -181,15 +221,16 @@ def decode(text: str | bytes, file: str) -> tuple[str, Diagnostic | None]:
         size = f"{len(text) / 1e6:.1f} MB"
         return "", Diagnostic(
             "WF002", f"this file is too large: {size}", start, "",
-            f"at most {MAX_BYTES // 1024 // 1024} MiB: split it, and `import` the parts; data belongs into data files",
+            f"at most {MAX_BYTES // 1024 // 1024} MiB: split it and `import` the parts",
         )  # fmt: skip
     if isinstance(text, bytes):
+        raw = text
         try:
-            text = text.decode("utf-8")
+            text = raw.decode("utf-8")
         except UnicodeDecodeError as error:
-            before = unify_newlines(text[: error.start].decode("utf-8", "replace"))
+            before = unify_newlines(raw[: error.start].decode("utf-8", "replace"))
             line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
-            byte = text[error.start]
+            byte = raw[error.start]
             return "", Diagnostic(
                 "WF001", "this file is not UTF-8 text", ast.Span(file, line, column, line, column + 1),
                 f"byte 0x{byte:02x}", "save it with the encoding UTF-8",
@@ -199,7 +240,11 @@ def decode(text: str | bytes, file: str) -> tuple[str, Diagnostic | None]:
     if bad is not None:
         line = text.count("\n", 0, bad.start()) + 1
         column = bad.start() - (text.rfind("\n", 0, bad.start()) + 1) + 1
-        name = "a NUL byte" if bad.group() == "\0" else f"the control character U+{ord(bad.group()):04X}"
+        name = (
+            "a NUL byte"
+            if bad.group() == "\0"
+            else f"the control character U+{ord(bad.group()):04X}"
+        )
         return "", Diagnostic(
             "WF001", f"{name} in the text", ast.Span(file, line, column, line, column + 1), "",
             "remove it; in a text it can be written as an escape, such as `\\x00`",
@@ -210,84 +255,215 @@ def decode(text: str | bytes, file: str) -> tuple[str, Diagnostic | None]:
 class _Reader:
     """Feeds the lines of a tokenizer to the parser, and goes on after a line that does not fit."""
 
-    def __init__(self, grammar: _Grammar, tokenizer: Tokenizer, builder: Builder, start: str) -> None:
+    def __init__(
+        self, grammar: _Grammar, tokenizer: Tokenizer, builder: Builder, start: str
+    ) -> None:
         self.tokenizer = tokenizer
-        self.builder = builder
+        self.errors = builder.diagnostics
         self.lines: list[Line] = []
-        self.token_count = 0
-        self._grammar = grammar
-        interactive = grammar.lark.parse_interactive("", start=start)
-        self._state: Any = interactive.parser_state
-        self._table: dict[Any, dict[str, Any]] = self._state.parse_conf.states
-        # Levels of indentation that no statement asked for: their dedents mean nothing either.
+        self.longest = 0
+        self.start = start
+        self.machine = Machine(grammar.tables, start)
+        self._spellings = grammar.spellings
+        # For each open level of indentation, whether no statement asked for it: its end means nothing then.
         self._phantoms: list[bool] = []
-        self._errors: list[Diagnostic] = []
+        # The line that was put aside last, until it is known whether a block follows it.
+        self._aside: Line | None = None
+        # How deep in a block that is passed over, as the header before it has nothing to say here.
+        self._skipping = 0
+        self._after_foreign = False
 
-    def read(self) -> Any:
-        """The value of the start rule, or `None` after an error. Errors go to the builder's."""
-        result = None
+    def read(self) -> ast.Module | None:
+        """The module, or `None` after an error. Errors go to the builder's."""
         failed = False
-        line: Line | None
-        while (line := self.tokenizer.next_line()) is not None:
+        machine, next_line, feed = self.machine, self.tokenizer.next_line, self._feed
+        while (line := next_line()) is not None and len(self.errors) < MAX_ERRORS:
             self.lines.append(line)
-            self.token_count += len(line.tokens)
-            if not self._line(line):
+            self.longest = max(self.longest, len(line.tokens))
+            if self._skipping and not self._skipped(line):
+                continue
+            if not self._open(line):
                 failed = True
-                if len(self.builder.diagnostics) >= MAX_ERRORS:
-                    return None
-        end = self.tokenizer._token("$END", len(self.tokenizer.text), len(self.tokenizer.text))
+                if self._skipping:
+                    continue
+            states, values = machine.states[:], machine.values[:]
+            index = 0
+            try:
+                for token in line.tokens:
+                    feed(token)
+                    index += 1
+                self._after_foreign = False
+            except Unexpected:
+                failed = True
+                self._put_aside(line, index, states, values)
+        if failed:
+            return None
         try:
-            result = self._state.feed_token(end, True)
-        except (UnexpectedToken, AssertionError):
-            if not failed:
-                self._explain(self.lines[-1], end)
-        return None if failed else result
+            module: ast.Module = machine.finish(self.start)
+        except Unexpected:
+            line = self.lines[-1]
+            line.tokens.append(self._made("$END", line))
+            self._explain(line, len(line.tokens) - 1, top=True)
+            return None
+        return module
 
-    def read_field(self) -> Any:
+    def read_field(self) -> ast.Expr | None:
         """The expression of an f-string's field, or `None` after an error."""
         line = self.tokenizer.next_line()
         if line is None or not line.tokens:
             return None
-        self.token_count += len(line.tokens)
-        line.tokens.pop()
-        if not self._line(line):
-            return None
-        end = self.tokenizer._token("$END", self.tokenizer.end, self.tokenizer.end)
+        self.longest += len(line.tokens)
+        end = line.tokens[-1]
+        end.type = "$END"
+        index = 0
         try:
-            return self._state.feed_token(end, True)
-        except (UnexpectedToken, AssertionError):
-            line.tokens.append(end)
-            self._explain(line, end)
+            for token in line.tokens[:-1]:
+                self._feed(token)
+                index += 1
+            value: ast.Expr = self.machine.finish(self.start)
+        except Unexpected:
+            self._explain(line, index, top=False)
             return None
+        return value
 
     # ------------------------------------------------------------------ one line
 
-    def _line(self, line: Line) -> bool:
-        state, table, feed = self._state, self._table, self._feed
-        for token in line.layout:
-            if not self._feed_layout(token, line):
+    def _feed(self, token: Token) -> None:
+        kind = token.type
+        machine = self.machine
+        if kind in _SOFT and kind not in machine.tables.actions[machine.states[-1]]:
+            kind = token.type = "NAME"
+        machine.feed(kind, token)
+
+    def _open(self, line: Line) -> bool:
+        """Take the line's indents and dedents; false when they were wrong."""
+        machine = self.machine
+        layout = line.layout
+        indented = bool(layout) and layout[0].type != "_DEDENT"
+        fits = True
+        if self._aside is not None:
+            aside, self._aside = self._aside, None
+            if indented and self._after_foreign:
+                self._replace(aside, False)
+                self._skipping = 1
                 return False
-        before = state.state_stack[:], state.value_stack[:]
-        try:
-            for token in line.tokens:
-                feed(token)
-        except UnexpectedToken:
-            pass
-        else:
-            return True
+            self._replace(aside, indented)
+        if not indented and "_INDENT" in machine.tables.actions[machine.states[-1]]:
+            fits = False
+            self._missing_block(line)
+        for token in layout:
+            if token.problem is not None:
+                self.errors.append(token.problem)
+                if machine.would_accept("_INDENT", "PASS", "_NEWLINE", "_DEDENT"):
+                    self._feed_made(line, "_INDENT", "PASS", "_NEWLINE", "_DEDENT")
+                self._skipping = 1
+                return False
+            if token.type == "_INDENT":
+                phantom = not machine.would_accept("_INDENT")
+                self._phantoms.append(phantom)
+                if phantom:
+                    fits = False
+                    self._unexpected_indent(line)
+                else:
+                    machine.feed("_INDENT", token)
+            elif not self._phantoms.pop():
+                machine.feed("_DEDENT", token)
+        return fits
+
+    def _skipped(self, line: Line) -> bool:
+        """Whether `line` is behind the block that is being passed over; takes the block's indents away."""
+        for index, token in enumerate(line.layout):
+            self._skipping += 1 if token.type != "_DEDENT" else -1
+            if not self._skipping:
+                line.layout = line.layout[index + 1 :]
+                return True
         return False
 
-    def _feed(self, token: Token) -> None:
-        if token.type in _SOFT and token.type not in self._table[self._state.state_stack[-1]]:
-            token.type = "NAME"
-        self._state.feed_token(token)
+    def _missing_block(self, line: Line) -> None:
+        header = self.lines[-2].tokens[0] if len(self.lines) > 1 else None
+        first = line.tokens[0] if line.tokens else None
+        related: tuple[Label, ...] = ()
+        after = ""
+        if header is not None:
+            related = (Label(header.span, "its block is missing"),)
+            after = f" after this `{header.value}`"
+        where = first.span if first is not None else self._made("PASS", line).span
+        if first is None and header is not None:
+            where = header.span
+        if first is None:
+            related = ()
+        self.errors.append(Diagnostic(
+            "WF005", f"an indented block is missing{after}", where,
+            "expected more indentation" if first is not None else "its block is missing",
+            "indent its statements by 4 spaces; an empty block is written `pass`", related,
+        ))  # fmt: skip
+        self._feed_made(line, "_INDENT", "PASS", "_NEWLINE", "_DEDENT")
 
-    def _feed_layout(self, token: Token, line: Line) -> bool:
-        self._feed(token)
-        return True
+    def _unexpected_indent(self, line: Line) -> None:
+        hint = "only a line that ends in `:` opens a block; line it up with the statement before"
+        if self.machine.would_accept("WORKFLOW"):
+            hint = "a declaration begins at the left margin"
+        self.errors.append(Diagnostic(
+            "WF005", "this line is indented, and no block begins here", line.layout[0].span,
+            "unexpected indentation", hint,
+        ))  # fmt: skip
 
-    def _explain(self, line: Line, token: Token) -> None:
-        self.builder.diagnostics.append(Diagnostic("WF012", "syntax error", token.span))
+    # ------------------------------------------------------------------ after an error
+
+    def _put_aside(self, line: Line, index: int, states: list[int], values: list[Any]) -> None:
+        """Explain what does not fit, and go back to before the line."""
+        at_start = Machine(self.machine.tables, self.start)
+        at_start.states = states
+        count = len(self.errors)
+        restart = self._explain(line, index, at_start.would_accept("WORKFLOW"))
+        if self._after_foreign and line.tokens[0].value in _PARTS_OF_FOREIGN:
+            del self.errors[count:]
+        elif index == 0:
+            self._after_foreign = self.errors[-1].code == "WF017"
+        self.machine.states[:], self.machine.values[:] = states, values
+        self._aside = line
+        if restart is not None:
+            self.tokenizer.restart(restart)
+
+    def _explain(self, line: Line, index: int, top: bool) -> Token | None:
+        trouble = Trouble(line.tokens, index, top, self.machine.accepts(), self._spellings)
+        self.errors.append(explain(trouble))
+        return trouble.restart
+
+    def _replace(self, line: Line, indented: bool) -> None:
+        """Feed something harmless for a line that was put aside, so that what follows has its place."""
+        word = line.tokens[0].type
+        accept = self.machine.would_accept
+        candidates: list[tuple[str, ...]] = [("PASS", "_NEWLINE")]
+        if indented:
+            candidates = [
+                ("IF", "TRUE", "COLON", "_NEWLINE"),
+                ("WORKFLOW", "NAME", "LPAR", "RPAR", "COLON", "_NEWLINE"),
+            ]
+            if word == "FINALLY":
+                candidates.insert(0, ("FINALLY", "COLON", "_NEWLINE"))
+            elif word in ("ELIF", "ELSE"):
+                candidates.insert(0, ("ELIF", "TRUE", "COLON", "_NEWLINE"))
+        for kinds in candidates:
+            if accept(*kinds):
+                self._feed_made(line, *kinds)
+                return
+
+    def _feed_made(self, line: Line, *kinds: str) -> None:
+        for kind in kinds:
+            self.machine.feed(kind, self._made(kind, line))
+
+    def _made(self, kind: str, line: Line) -> Token:
+        """A token that stands for something missing, where `line` begins."""
+        near = line.tokens or line.layout
+        if not near and len(self.lines) > 1:
+            near = self.lines[-2].tokens[-1:]
+        tokenizer = self.tokenizer
+        place = near[0] if near else tokenizer.token("_NEWLINE", tokenizer.pos, tokenizer.pos)
+        return Token(
+            kind, "_", place.file, place.start, place.start,
+            place.line, place.column, place.line, place.column,
+        )  # fmt: skip
 
 
 def parse(text: str | bytes, file: str) -> ParseResult:
@@ -296,36 +472,81 @@ def parse(text: str | bytes, file: str) -> ParseResult:
     `text` is the file's contents, `file` the name that spans and messages give it. Nothing is raised for
     any contents: what is wrong is in the result's diagnostics, and then there is no module.
     """
-    result, _ = _parse(text, file)
-    return result
+    return _parse(text, file)[0]
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """A tree has no cycles: looking for them while it grows would double the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _parse(text: str | bytes, file: str) -> tuple[ParseResult, Layout | None]:
     clean, refusal = decode(text, file)
     if refusal is not None:
         return ParseResult(None, [refusal]), None
-    with _lock:
+    with _lock, _no_collector():
         grammar = _load()
-        outer = grammar.forward.builder
+        longest = 0
 
         def parse_field(token: Token, start: int, end: int) -> ast.Expr | None:
+            nonlocal longest
             at = token.start + start
-            line_start = clean.rfind("\n", 0, at) + 1
-            line = token.line + token.value.count("\n", 0, start)
             inner = Tokenizer(
-                clean, file, grammar.lexicon, at, token.start + end, line, line_start, inside=True
-            )
+                clean, file, grammar.lexicon, at, token.start + end,
+                line=token.line + token.value.count("\n", 0, start),
+                line_start=clean.rfind("\n", 0, at) + 1,
+                inside=True,
+            )  # fmt: skip
             reader = _Reader(grammar, inner, builder, "field")
-            value: ast.Expr | None = reader.read_field()
+            value = reader.read_field()
+            longest += reader.longest
             return value
 
         builder = Builder(file, parse_field)
         grammar.forward.builder = builder
+        tokenizer = Tokenizer(clean, file, grammar.lexicon)
         try:
-            tokenizer = Tokenizer(clean, file, grammar.lexicon)
             reader = _Reader(grammar, tokenizer, builder, "module")
             module = reader.read()
         finally:
-            grammar.forward.builder = outer
-    diagnostics = tokenizer.problems + builder.diagnostics
-    return ParseResult(None if diagnostics else module, diagnostics), None
+            grammar.forward.builder = None
+    # An expression is at most as deep as it has tokens: only where there are many is it looked at.
+    if module is not None and longest + reader.longest > MAX_NESTING:
+        too_deep = first_too_deep(module, MAX_NESTING)
+        if too_deep is not None:
+            builder.diagnostics.append(bad_text.too_deep(too_deep, MAX_NESTING))
+    found = in_order(tokenizer.problems + builder.diagnostics)
+    if found:
+        return ParseResult(None, found[:MAX_ERRORS]), None
+    return ParseResult(module, []), Layout(clean, reader.lines, tokenizer.comments)
+
+
+def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Diagnostics by place, each once."""
+    return sorted(
+        dict.fromkeys(diagnostics),
+        key=lambda d: (d.span.line, d.span.column, d.span.end_line, d.span.end_column, d.code),
+    )
+
+
+def first_too_deep(module: ast.Module, limit: int) -> ast.Span | None:
+    """Where an expression of the module nests deeper than `limit`, or `None`. Itself, it does not recurse."""
+    stack: list[tuple[Any, int]] = [(module, 0)]
+    while stack:
+        node, depth = stack.pop()
+        if isinstance(node, tuple):
+            stack.extend((item, depth) for item in node)
+        elif dataclasses.is_dataclass(node) and not isinstance(node, ast.Span):
+            deeper = depth if isinstance(node, _NOT_NESTING) else depth + 1
+            if deeper > limit:
+                span: ast.Span = node.span  # type: ignore[union-attr]
+                return ast.Span(span.file, span.line, span.column, span.line, span.column + 1)
+            stack.extend((getattr(node, f.name), deeper) for f in dataclasses.fields(node))
+    return None

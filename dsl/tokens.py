@@ -145,7 +145,7 @@ class Tokenizer:
                     self._count_newlines(pos, stop)
                 continue
             if kind == "_NEWLINE":
-                newline = self._token(kind, pos, pos + 1)
+                newline = self.token(kind, pos, pos + 1)
                 self._note_comments(pos, stop)
                 self._count_newlines(pos, stop)
                 if brackets or self.inside:
@@ -191,11 +191,11 @@ class Tokenizer:
             if self.brackets:
                 innermost = self.brackets[-1]
                 problem = bad_text.never_closed(innermost.value, innermost.span)
-                tokens.append(self._token("ERROR", self.end, self.end, problem))
-            tokens.append(self._token("_NEWLINE", self.end, self.end))
+                tokens.append(self.token("ERROR", self.end, self.end, problem))
+            tokens.append(self.token("_NEWLINE", self.end, self.end))
             return Line([] if self.inside else self._layout(tokens[0]), tokens)
         self.finished = True
-        dedents = [self._token("_DEDENT", self.end, self.end) for _ in self.indents[1:]]
+        dedents = [self.token("_DEDENT", self.end, self.end) for _ in self.indents[1:]]
         self.indents = [0]
         return Line(dedents, [])
 
@@ -204,8 +204,8 @@ class Tokenizer:
         innermost = self.brackets[-1]
         self.brackets = []
         problem = bad_text.never_closed(innermost.value, innermost.span)
-        tokens.append(self._token("ERROR", self.pos, self.pos, problem))
-        tokens.append(self._token("_NEWLINE", self.pos, self.pos))
+        tokens.append(self.token("ERROR", self.pos, self.pos, problem))
+        tokens.append(self.token("_NEWLINE", self.pos, self.pos))
         return Line(self._layout(tokens[0]), tokens)
 
     # ------------------------------------------------------------------------------------ layout
@@ -234,7 +234,10 @@ class Tokenizer:
             self.indents.append(indent)
             token = make("_INDENT")
             if len(self.indents) == MAX_BLOCKS + 2:
-                token.type, token.problem = "ERROR", bad_text.too_deep(first.span, MAX_BLOCKS, "block")
+                token.type, token.problem = (
+                    "ERROR",
+                    bad_text.too_deep(first.span, MAX_BLOCKS, "block"),
+                )
             return [token]
         layout = []
         was = self.indents[-1]
@@ -267,12 +270,13 @@ class Tokenizer:
         length, describe = bad_text.classify(self.text, pos, self.end)
         self.pos = pos + length
         self._count_newlines(pos, self.pos)
-        token = self._token("ERROR", pos, self.pos)
+        token = self.token("ERROR", pos, self.pos)
         token.line, token.column = line, column
         token.problem = describe(token.span)
         return token
 
-    def _token(self, kind: str, start: int, end: int, problem: Diagnostic | None = None) -> Token:
+    def token(self, kind: str, start: int, end: int, problem: Diagnostic | None = None) -> Token:
+        """A token of `text[start:end]`, which is on the current line."""
         column = start - self.line_start + 1
         return Token(
             kind, self.text[start:end], self.file, start, end,
