@@ -1,0 +1,6 @@
+"""`python -m wfc`."""
+
+from wfc.cli import main
+
+if __name__ == "__main__":
+    main()
