@@ -1,0 +1,108 @@
+"""What a pool and its processes say to each other, and the seam between a pool and its transport."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from wfc.runtime.work import Program, Report, Shape, Work
+
+
+@dataclass(slots=True)
+class Batch:
+    """Pieces of works that one process runs in order.
+
+    `works` are slices (see `pieces.cut`), at most one of each work, so a report's work id tells the
+    piece. `announce` asks for `Started`. After `cap` seconds the worker gives back what it has not
+    begun. `home` is the parked process that it must run in.
+    """
+
+    id: int
+    works: list[Work]
+    shape: Shape = field(default_factory=Shape)
+    home: int | None = None
+    announce: bool = False
+    cap: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The first element of the batch begins now."""
+
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Reports of a batch, with offsets of its pieces. `seconds` passed in the worker since the last
+    such message. `cold` tells that the process met a kind of work for the first time."""
+
+    batch: int
+    reports: list[Report]
+    seconds: float
+    cold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The batch has ended in good order; what it did not report was not begun.
+
+    `parked` are the works whose home its process has become.
+    """
+
+    batch: int
+    parked: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """The process of these batches is gone: the first was running, the others had not begun.
+
+    `homes` are those that were parked there.
+    """
+
+    batches: tuple[int, ...]
+    reason: str
+    homes: tuple[int, ...] = ()
+
+
+Message: TypeAlias = Started | Progress | Finished | Died
+
+
+class Transport(Protocol):
+    """Processes that run batches: the part that differs between a process pool and a cluster.
+
+    Called from one thread. `overhead` is what a batch costs in seconds besides its work. `exclusive`
+    tells that all shapes share the same slots (else the cluster arbitrates).
+    """
+
+    overhead: float
+    exclusive: bool
+
+    def load(self, program: Program) -> None:
+        """The program that every process needs; called once, before the first `send`."""
+
+    def slots(self, shape: Shape) -> int:
+        """How many batches of this shape can run at the same time now; 0 when none ever can."""
+
+    def send(self, batch: Batch) -> None:
+        """Start a batch, or queue it behind the one that runs where it will run."""
+
+    def recall(self, batch: int) -> None:
+        """Ask that a batch ends before its next element; a hint, `Finished` tells that it did."""
+
+    def kill(self, batch: int, reason: str) -> None:
+        """End the process that runs the batch; `Died` with this reason tells that it is gone."""
+
+    def release(self, home: int) -> None:
+        """Let a parked process go."""
+
+    def poll(self, timeout: float) -> Sequence[Message]:
+        """Messages that came in; waits up to `timeout` seconds for the first."""
+
+    def describe(self) -> dict[str, Any]:
+        """Facts for the live view."""
+
+    def close(self) -> None:
+        """End every process that this transport started. Idempotent."""
