@@ -1,0 +1,75 @@
+"""The steps of compiling a project that was loaded, in order."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from wfc.compiler import Compiled
+from wfc.compiler.build import build
+from wfc.compiler.check import analyze, entry
+from wfc.compiler.explain import Notes
+from wfc.compiler.ir import Program
+from wfc.compiler.lower import lower
+from wfc.compiler.passes import run_passes
+from wfc.compiler.project import Project
+from wfc.compiler.signatures import fingerprint
+from wfc.dsl.diagnostics import Diagnostic
+
+DEEP = 8_000
+
+
+@contextmanager
+def deep_recursion() -> Iterator[None]:
+    """Room for blocks and expressions that are nested as deeply as the parser lets them be."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, DEEP))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def compile_project(
+    project: Project,
+    workflow: str | None = None,
+    *,
+    optimize: bool = True,
+    strict: bool = False,
+    verify: bool = False,
+) -> Compiled:
+    """See `wfc.compiler.compile_spec`."""
+    with deep_recursion():
+        analysis = analyze(project, strict=strict)
+        start = entry(project, workflow)
+        found = list(analysis.diagnostics)
+        if isinstance(start, Diagnostic):
+            found.append(start)
+        if isinstance(start, Diagnostic) or _errors(found):
+            return Compiled(None, _sorted(found), sources=project.sources())
+        program, refused = lower(project, analysis, start)
+        found += refused
+        if _errors(refused):
+            return Compiled(None, _sorted(found), sources=project.sources())
+        notes = Notes()
+        run_passes(program, notes, optimize=optimize, verify=verify)
+        _fingerprints(project, program)
+        plan = build(program)
+        found += notes.warnings
+    return Compiled(plan, _sorted(found), notes.decisions, program, project.sources())
+
+
+def _fingerprints(project: Project, program: Program) -> None:
+    for symbol in project.tasks():
+        task = program.tasks.get(symbol.key)
+        if task is not None and symbol.function is not None:
+            task.fingerprint = fingerprint(symbol.function)
+
+
+def _errors(diagnostics: list[Diagnostic]) -> bool:
+    return any(d.severity == "error" for d in diagnostics)
+
+
+def _sorted(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+    return sorted(diagnostics, key=lambda d: (d.span.file, d.span.line, d.span.column, d.code))

@@ -1,0 +1,138 @@
+"""Running calls as handles: what is waited on, cancelled, passed on unjoined; and `wait` itself."""
+
+from __future__ import annotations
+
+from wfc.compiler.ir import (
+    CallNode,
+    Expr,
+    ExprNode,
+    GroupNode,
+    MapNode,
+    ReceiveNode,
+    SleepNode,
+    WaitNode,
+)
+from wfc.compiler.lower.block import Block, lowers, value
+from wfc.compiler.lower.lifting import lifts
+from wfc.compiler.lower.scope import Binding
+from wfc.dsl import ast
+
+CALLS = (CallNode, SleepNode, ReceiveNode)
+
+
+def handle(block: Block, node: ast.Expr) -> Expr | None:
+    """The expression for running calls as a handle; `None` where it is a plain value."""
+    if isinstance(node, ast.Name):
+        binding = block.names.find(node.id)
+        if binding is not None and binding.handle is not None:
+            return binding.handle(block)
+        return value(block, node) if block.frame.info.is_pending(node) else None
+    if isinstance(node, (ast.ListExpr, ast.TupleExpr)):
+        return group(block, node, None)
+    if isinstance(node, ast.Comprehension):
+        made = value(block, node)
+        binding = binding_of(block, made)
+        return binding.handle(block) if binding.handle is not None else None
+    if isinstance(node, ast.Call) and block.frame.info.is_call(node):
+        binding = binding_of(block, value(block, node))
+        return binding.handle(block) if binding.handle is not None else None
+    if block.frame.info.is_pending(node):
+        return value(block, node)
+    return None
+
+
+def binding_of(block: Block, made: Expr) -> Binding:
+    """What a name bound to a lowered value stands for."""
+    if made[0] != "name":
+        return Binding(made)
+    id = str(made[1])
+    node = block.graph.nodes.get(id)
+    if isinstance(node, CALLS):
+        span = node.span
+
+        def alone(where: Block) -> Expr:
+            return _group(where, [id], span)
+
+        return Binding(made, id, alone, call=True)
+    if isinstance(node, GroupNode) or (isinstance(node, MapNode) and node.outputs[0].key is None):
+        return Binding(made, id, lambda where: ["handle", id], source=id, scope=block.scope)
+    return Binding(made, id)
+
+
+def _group(block: Block, members: list[str], span: ast.Span) -> Expr:
+    id = block.scope.fresh("group")
+    block.add(GroupNode(id=id, span=span, members=members))
+    return ["handle", id]
+
+
+def group(
+    block: Block, node: ast.ListExpr | ast.TupleExpr, bound: str | None
+) -> Expr | None:
+    """A list of calls as a group, and its handle; `None` (and nothing lowered) where it is not one."""
+    if not node.items or not all(_is_member(block, item) for item in node.items):
+        return None
+    members: list[str] = []
+    for item in node.items:
+        if isinstance(item, ast.Name):
+            binding = block.names.find(item.id)
+            assert binding is not None and binding.node is not None
+            members.append(binding.node)
+        else:
+            members.append(str(value(block, item)[1]))
+    id = bound or block.scope.fresh("group")
+    block.add(GroupNode(id=id, span=node.span, members=members))
+    return ["handle", id]
+
+
+def _is_member(block: Block, item: ast.Expr) -> bool:
+    if isinstance(item, ast.Name):
+        binding = block.names.find(item.id)
+        return binding is not None and binding.call
+    return isinstance(item, ast.Call) and lifts(block.frame, item)
+
+
+@lowers(ast.ListExpr)
+def list_(block: Block, node: ast.ListExpr, bound: str | None) -> Expr:
+    """A list; one of calls that has a name may be waited on, so it is a group."""
+    calls = any(isinstance(item, ast.Call) for item in node.items)
+    if bound is not None and (calls or block.frame.info.is_running(node)):
+        if group(block, node, bound) is not None:
+            return ["name", bound]
+    return ["list", [value(block, item) for item in node.items]]
+
+
+@lowers(ast.Wait)
+def wait(block: Block, node: ast.Wait, bound: str | None) -> Expr:
+    """`wait(quorum of members, timeout=…)`."""
+    members = handle(block, node.members)
+    if members is None:
+        return block.refuse(
+            "`wait` cannot be used over this", node.members.span, "no handle of running calls",
+            "bind the fan-out or the list of calls to a name, and wait on the name",
+        )  # fmt: skip
+    quorum = None
+    if isinstance(node.quorum, ast.Percent):
+        quorum = value(block, node.quorum.value)
+    elif not isinstance(node.quorum, str):
+        quorum = value(block, node.quorum)
+    timeout = value(block, node.timeout) if node.timeout is not None else None
+    id = bound or block.scope.fresh("wait")
+    return block.add(
+        WaitNode(
+            id=id, span=node.span, members=members, quorum=quorum, timeout=timeout,
+            form=_form(node),
+        )
+    )  # fmt: skip
+
+
+def _form(node: ast.Wait) -> str:
+    if isinstance(node.quorum, ast.Percent):
+        return "percent"
+    return node.quorum if isinstance(node.quorum, str) else "count"
+
+
+def named_pending(block: Block, expr: Expr, node: ast.Expr) -> str:
+    """The name of a pending value: a fan-out over one refers to it by name."""
+    if expr[0] == "name":
+        return str(expr[1])
+    return str(block.add(ExprNode(id=block.scope.fresh("pending"), span=node.span, expr=expr))[1])
