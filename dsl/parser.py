@@ -296,16 +296,16 @@ class _Reader:
             except Unexpected:
                 failed = True
                 self._put_aside(line, index, states, values)
-        if failed:
-            return None
         try:
             module: ast.Module = machine.finish(self.start)
+            return None if failed else module
         except Unexpected:
+            if failed:
+                return None
             line = self.lines[-1]
             line.tokens.append(self._made("$END", line))
             self._explain(line, len(line.tokens) - 1, top=True)
             return None
-        return module
 
     def read_field(self) -> ast.Expr | None:
         """The expression of an f-string's field, or `None` after an error."""
@@ -331,7 +331,7 @@ class _Reader:
     def _feed(self, token: Token) -> None:
         kind = token.type
         machine = self.machine
-        if kind in _SOFT and kind not in machine.tables.actions[machine.states[-1]]:
+        if kind in _SOFT and not machine.would_accept(kind):
             kind = token.type = "NAME"
         machine.feed(kind, token)
 
@@ -461,7 +461,7 @@ class _Reader:
         tokenizer = self.tokenizer
         place = near[0] if near else tokenizer.token("_NEWLINE", tokenizer.pos, tokenizer.pos)
         return Token(
-            kind, "_", place.file, place.start, place.start,
+            kind, self._spellings.get(kind, "_"), place.file, place.start, place.start,
             place.line, place.column, place.line, place.column,
         )  # fmt: skip
 

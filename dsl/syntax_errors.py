@@ -318,7 +318,7 @@ def _imports(t: Trouble) -> Diagnostic | None:
 def _declarations(t: Trouble) -> Diagnostic | None:
     token, first = t.token, t.first
     words = [x.type for x in t.tokens[: t.index]]
-    if words and words[-1] in ("INPLACE", "NOCHECKPOINT") and token.type == "WORKFLOW" and t.top:
+    if words and words[-1] in ("INPLACE", "NOCHECKPOINT") and token.value == "workflow" and t.top:
         word = t.tokens[t.index - 1]
         return Diagnostic(
             "WF021", f"`{word.value}` does not belong to a workflow", word.span, "",
@@ -379,15 +379,16 @@ def _options_form(t: Trouble) -> Diagnostic | None:
     if before.type in ("WITH", "AFTER") and token.type != "LPAR":
         what = "options stand" if before.type == "WITH" else "what comes first stands"
         example = "with (timeout=5m)" if before.type == "WITH" else "after (a, b)"
+        where = t.gap if token.type in _ENDS else token.span
         return Diagnostic(
-            "WF022", f"{what} in parentheses after `{before.value}`", token.span if
-            token.type not in _ENDS else t.gap, "expected `(`", f"write `{example}`",
+            "WF022", f"{what} in parentheses after `{before.value}`", where, "expected `(`",
+            f"write `{example}`",
         )  # fmt: skip
     opener = t.opener
     if opener is not None and opener.type == "WITH" and t.brackets[-1].type == "LPAR":
         if token.type == "RPAR" and before.type == "LPAR":
             return Diagnostic("WF022", "no options between the parentheses", token.span,
-                              "expected an option", "write `with (timeout=5m)`, or leave it away")  # fmt: skip
+                              "expected an option", "write `with (timeout=5m)`, or leave it out")  # fmt: skip
         if "ASSIGN" in t.accepts and token.type != "ASSIGN":
             return Diagnostic("WF022", "an option is a name and its value", token.span,
                               "expected `=`", f"write `{before.value}=…`")  # fmt: skip
@@ -401,7 +402,7 @@ def _options_form(t: Trouble) -> Diagnostic | None:
         and before.type == "LPAR"
     ):
         return Diagnostic("WF022", "nothing between the parentheses", token.span,
-                          "expected a name", "write `after (a, b)`, or leave it away")  # fmt: skip
+                          "expected a name", "write `after (a, b)`, or leave it out")  # fmt: skip
     return None
 
 
@@ -536,7 +537,7 @@ def _misspelt(t: Trouble) -> Diagnostic | None:
     """A word near one that fits; or the word before, where a name makes no sense."""
     token, before = t.token, t.before
     if t.index == 1 and t.first.type == "NAME" and token.type in _AFTER_WORD:
-        words = _TOP_WORDS if t.top else _BODY_WORDS
+        words: tuple[str, ...] = _TOP_WORDS if t.top else _BODY_WORDS
         if token.type == "COLON":
             words = ("else", "finally")
         elif token.type in _OPEN:
@@ -568,7 +569,8 @@ def _reserved_name(t: Trouble) -> Diagnostic | None:
         return None
     behind = t.after.type if t.after is not None else "_NEWLINE"
     named = t.before is not None and t.before.type in ("DOT", "AS", "WORKFLOW", "TASK", "FOR")
-    if not named and (behind not in ("ASSIGN", "COMMA", "RPAR") or token.type in _LITERALS):
+    followed = ("ASSIGN", "COMMA", "RPAR", "COLON") if t.brackets else ("ASSIGN", "COMMA")
+    if not named and (behind not in followed or token.type in _LITERALS):
         return None
     return Diagnostic(
         "WF016", f"`{token.value}` is a reserved word, and cannot be a name", token.span, "reserved",
@@ -606,7 +608,9 @@ def _two_values(t: Trouble) -> Diagnostic | None:
     if not ({"PLUS", "_NEWLINE"} & t.accepts):
         return None
     hint = "write one statement on each line"
-    if t.index == 1 and before.type == "NAME":
+    if t.tokens[-1].type == "$END":
+        hint = ""
+    elif t.index == 1 and before.type == "NAME":
         hint = f"to call it, write `{before.value}(…)`"
     return Diagnostic(
         "WF012", "two values, and nothing that joins them", token.span,

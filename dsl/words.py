@@ -19,7 +19,7 @@ FOREIGN: dict[str, tuple[str, str]] = {
     "raise": ("there is no `raise`", "a workflow fails with `fail(\"message\")`"),
     "yield": ("there is no `yield`", "a workflow has one result: `return [f(x) for x in xs]`"),
     "async": ("there is no `async`", "every call starts as soon as its inputs are there"),
-    "await": ("there is no `await`", "the name of a call is its result; to go on with the first k, `wait(k of xs)`"),
+    "await": ("there is no `await`", "a call's name is its result; the first k of many are `wait(k of xs)`"),
     "global": ("there is no `global`", "a constant is written `NAME = …` at the top of the file"),
     "nonlocal": ("there is no `nonlocal`", "pass the value as a parameter"),
     "del": ("there is no `del`", "running calls are stopped with `cancel(pending)`"),
