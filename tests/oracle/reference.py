@@ -534,7 +534,7 @@ class Returned:
 class Hop:
     """The frame ended with a continuation: its result is that of `run`."""
 
-    run: Callable[[], Any]
+    run: Callable[[list[Callable[[], None]]], Any]
 
 
 class Broken:
@@ -658,15 +658,26 @@ class Reference:
         nocheckpoint: bool = False,
     ) -> Any:
         """The value of a call of a workflow, its continuations included."""
-        hops = 0
-        decl = workflow.decl
-        result: Any = self._frame(workflow, args, kwargs, path, trace, nocheckpoint)
-        while isinstance(result, Hop):
-            if decl.finally_:
-                raise UnsupportedError("continuation of a workflow that has a finally")
-            hops += 1
-            result = result.run()
-        return result
+        finals: list[Callable[[], None]] = []
+        value, failed = None, None
+        try:
+            value = self._frame(workflow, args, kwargs, path, trace, nocheckpoint, finals)
+            while isinstance(value, Hop):
+                value = value.run(finals)
+        except FailuresError as error:
+            failed = error
+        # The chain's `finally` blocks run when its result is known, the last frame's first.
+        errors: set[Error] = set()
+        for final in reversed(finals):
+            try:
+                final()
+            except FailuresError as error:
+                errors |= error.errors
+        if failed is not None:
+            raise failed
+        if errors:
+            raise FailuresError(*errors)
+        return value
 
     def _frame(
         self,
@@ -676,29 +687,39 @@ class Reference:
         path: str,
         trace: Trace,
         nocheckpoint: bool,
+        finals: list[Callable[[], None]],
     ) -> Any:
-        """One frame: its value, or the hop that replaces it."""
-        decl = workflow.decl
+        """One frame: its value, or the hop that replaces it. Its `finally` is added to `finals`."""
         frame = Frame(workflow, path, nocheckpoint, self._managed(workflow))
         body = Trace(trace)
         scope = Scope(frame, path, body)
-        for name, value in self._bind(workflow, args, kwargs).items():
-            scope.cells[name] = Cell(value)
-        ended = self._block(decl.body, scope)
+        given = {name: Cell(value) for name, value in self._bind(workflow, args, kwargs).items()}
+        scope.cells.update(given)
+        if workflow.decl.finally_:
+            finals.append(lambda: self._finally(workflow, given, path, trace, nocheckpoint))
+        ended = self._block(workflow.decl.body, scope)
         if isinstance(ended, Broken) or frame.errors:
             body.certain = False
-        body_errors = set(frame.errors)
-        if decl.finally_:
-            frame.errors = set()
-            last = Scope(frame, path, Trace(trace), scope)
-            if isinstance(self._block(decl.finally_, last), Broken) or frame.errors:
-                last.trace.certain = False
-        errors = body_errors or frame.errors
-        if errors:
-            raise FailuresError(*errors)
+            raise FailuresError(*frame.errors)
         if isinstance(ended, Hop):
             return ended
         return ended.value if isinstance(ended, Returned) else None
+
+    def _finally(
+        self,
+        workflow: Workflow,
+        given: dict[str, Cell],
+        path: str,
+        trace: Trace,
+        nocheckpoint: bool,
+    ) -> None:
+        """A frame's `finally` block, which sees its parameters."""
+        frame = Frame(workflow, f"{path}/finally", nocheckpoint, frozenset())
+        scope = Scope(frame, frame.path, Trace(trace))
+        scope.cells.update(given)
+        if isinstance(self._block(workflow.decl.finally_, scope), Broken) or frame.errors:
+            scope.trace.certain = False
+            raise FailuresError(*frame.errors)
 
     def _bind(
         self, workflow: Workflow, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -1168,10 +1189,15 @@ class Reference:
             return attempt(lambda: BUILTINS[callee](*args, **kwargs))
         simple = _dotted(call.func).rpartition(".")[2]
         path = f"{scope.path}/{name}" if name else scope.unnamed(simple)
-        return self._prepare(call, scope, path)()
+        return self._prepare(call, scope, path)(None)
 
-    def _prepare(self, call: ast.Call, scope: Scope, path: str) -> Callable[[], Any]:
-        """Evaluate the arguments of a call; the result makes the call."""
+    def _prepare(
+        self, call: ast.Call, scope: Scope, path: str
+    ) -> Callable[[list[Callable[[], None]] | None], Any]:
+        """Evaluate the arguments of a call; the result makes the call.
+
+        A continuation is given the `finally` blocks of its chain, and may give a further `Hop`.
+        """
         callee = self._callee(call.func, scope.frame.workflow.file)
         for expr in call.modifiers.after:
             self.value(expr, scope)
@@ -1184,17 +1210,19 @@ class Reference:
         nocheckpoint = scope.frame.nocheckpoint or call.modifiers.nocheckpoint is not None
         trace = scope.trace
 
-        def run() -> Any:
+        def run(finals: list[Callable[[], None]] | None = None) -> Any:
             if isinstance(callee, str):
                 return self._special(callee, args, kwargs)
             if isinstance(callee, Workflow):
+                if finals is not None:
+                    return self._frame(callee, args, kwargs, path, trace, nocheckpoint, finals)
                 return self.call_workflow(callee, args, kwargs, path, trace, nocheckpoint)
             inplace = callee.inplace or call.modifiers.inplace is not None
             keep = not (nocheckpoint or callee.nocheckpoint)
             return self.call_task(callee.fn, args, kwargs, trace, inplace, keep, scope)
 
         if call.modifiers.catch is not None:
-            return lambda: _caught(run)
+            return lambda _finals: _caught(run)
         return run
 
     def _argument(self, callee: Any, slot: int | str, expr: ast.Expr, scope: Scope) -> Any:

@@ -1,0 +1,309 @@
+"""One simulated run: the engine, a journal and an executor, in virtual time, by seed.
+
+The loop takes the next event in time (reports, timers, signals, the journal's commit), gives it to
+the engine, and does what the engine asks for. Now and then the coordinator dies, at any record: what
+was not synced is lost, everything that ran is gone, and a new engine replays the journal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.oracle.reference import CallRecord, Split
+from tests.oracle.source import Source, chance
+from tests.simulation.executor import FakeExecutor, Interpret
+from tests.simulation.faults import Faults, Injector
+from tests.simulation.journal import DiskFullError, FakeJournal
+from wfc.runtime.engine import records as rec
+from wfc.runtime.values import Inline
+from wfc.runtime.work import Done, Partial
+
+EPOCH = 1_700_000_000.0
+MAX_STEPS = 200_000
+
+
+class CrashError(Exception):
+    """The coordinator dies here."""
+
+
+class StuckError(AssertionError):
+    """Nothing will ever happen again, and the run is not over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A call of a task function that was really made: by which instance, with what."""
+
+    task: str
+    call: CallRecord
+
+
+@dataclass
+class Ended:
+    """How a simulated run ended, and what happened on the way."""
+
+    outcome: rec.Ended
+    calls: list[Called]
+    counts: Counter[str]
+    digest: str
+    trace: list[str]
+    splits: dict[str, Split | None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Mail:
+    """A signal on its way; `seen` once the engine had it, `kept` once that is durable."""
+
+    at: float
+    name: str
+    id: str
+    payload: Any
+    seen: bool = False
+    kept: bool = False
+
+
+class Simulation:
+    """Runs one plan. `start` makes an engine, `interpret` runs an element of a work for real."""
+
+    def __init__(
+        self,
+        source: Source,
+        start: Callable[[], Any],
+        interpret: Interpret,
+        params: Mapping[str, Any],
+        signals: Mapping[str, Sequence[Any]],
+        faults: Faults,
+        calls: list[Called],
+    ) -> None:
+        self.source = source
+        self.start = start
+        self.interpret = interpret
+        self.params = dict(params)
+        self.injector = Injector(source, faults)
+        self.journal = FakeJournal()
+        self.calls = calls
+        self.now = EPOCH
+        self.trace: list[str] = []
+        self.commit_at: float | None = None
+        self.finished: rec.Ended | None = None
+        self.sealed: set[str] = set()
+        self.checked_records = 0
+        self.checked_calls = 0
+        self.mail = [
+            Mail(EPOCH + source.below(4000) / 1000, name, f"{name}-{i}", payload)
+            for name, payloads in signals.items()
+            for i, payload in enumerate(payloads)
+        ]
+        self.engine: Any = None
+        self.executor: FakeExecutor = self._new_executor()
+        self.todo: deque[Any] = deque()
+
+    def _new_executor(self) -> FakeExecutor:
+        return FakeExecutor(self.source, self.injector, self.interpret, self.now)
+
+    def say(self, text: str) -> None:
+        self.trace.append(f"{self.now - EPOCH:10.3f} {text}")
+
+    # ------------------------------------------------------------------ the loop
+
+    def run(self) -> Ended:
+        """Run until the end; raises `AssertionError` when an invariant does not hold."""
+        self._guarded(self._boot)
+        for _ in range(MAX_STEPS):
+            if self.finished is not None:
+                break
+            self._guarded(self._step)
+        else:
+            raise StuckError("the run does not end")
+        assert self.finished is not None
+        self._check_end()
+        digest = hashlib.blake2b("\n".join(self.trace).encode(), digest_size=8).hexdigest()
+        splits = getattr(self.engine, "splits", {})
+        return Ended(
+            self.finished, self.calls, self.injector.counts, digest, self.trace, dict(splits)
+        )
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except (CrashError, DiskFullError) as died:
+            self.say(f"*** {type(died).__name__}")
+            self._restart()
+
+    def _boot(self) -> None:
+        self.engine = self.start()
+        kept = self.journal.read()
+        if not kept:
+            self.say("begin")
+            params = {name: Inline(obj=value) for name, value in self.params.items()}
+            self._do(self.engine.begin(params, self.now))
+        else:
+            self.say(f"replay {len(kept)} records")
+            self._do(self.engine.replay(kept, self.now))
+
+    def _restart(self) -> None:
+        """The coordinator is started again, perhaps after a while, perhaps to die at once."""
+        self.executor.close()
+        self.journal.crash(self.source)
+        self.commit_at = None
+        self.todo.clear()
+        self._seal()
+        if chance(self.source, 30):
+            self.now += self.source.below(5000) / 1000
+        self.executor = self._new_executor()
+        for mail in self.mail:
+            mail.seen = mail.kept
+            if not mail.kept:
+                mail.at = max(mail.at, self.now)
+        self._guarded(self._boot)
+
+    def _step(self) -> None:
+        """One event."""
+        if self.injector.strikes("crash"):
+            raise CrashError
+        times: list[tuple[float, str]] = []
+        for at, kind in (
+            (self.executor.due(), "executor"),
+            (self.engine.due(), "timer"),
+            (self.commit_at, "commit"),
+            (min((m.at for m in self.mail if not m.seen), default=None), "signal"),
+        ):
+            if at is not None:
+                times.append((max(at, self.now), kind))
+        if not times:
+            raise StuckError(f"nothing will ever happen again; {self.executor.running()}")
+        first = min(at for at, _kind in times)
+        same = [kind for at, kind in times if at == first]
+        kind = same[self.source.below(len(same))]
+        self.now = first
+        if kind == "executor":
+            self.executor.advance(self.now)
+            for report in self.executor.poll(0.0):
+                self.say(f"report {shown(report)}")
+                self._do(self.engine.handle(report, self.now))
+                if self.finished is not None:
+                    return
+        elif kind == "timer":
+            self.say("tick")
+            self._do(self.engine.handle(rec.Tick(), self.now))
+        elif kind == "commit":
+            self._commit()
+        else:
+            self._signal()
+
+    def _signal(self) -> None:
+        mail = min((m for m in self.mail if not m.seen), key=lambda m: (m.at, m.id))
+        mail.seen = True
+        times = 2 if self.injector.strikes("duplicate") else 1
+        for _ in range(times):
+            self.say(f"signal {mail.id}")
+            event = rec.SignalEvent(mail.name, mail.id, Inline(obj=mail.payload))
+            self._do(self.engine.handle(event, self.now))
+
+    # ------------------------------------------------------------------ effects
+
+    def _do(self, effects: Sequence[Any]) -> None:
+        for effect in effects:
+            assert self.finished is None, f"after the end: {effect}"
+            if isinstance(effect, rec.Append):
+                self.say(f"append {shown(effect.record)}{' sync' if effect.sync else ''}")
+                self.journal.append(effect.record)
+                if self.injector.strikes("crash"):
+                    raise CrashError
+                if effect.sync:
+                    self._commit()
+                elif self.commit_at is None:
+                    self.commit_at = self.now + self.source.below(100) / 1000
+            elif isinstance(effect, rec.Submit):
+                self.say(f"submit {shown(effect.work)}")
+                self.executor.submit(effect.work)
+            elif isinstance(effect, rec.CancelWork):
+                self.say(f"cancel {effect.work} {effect.offsets}")
+                self.executor.cancel(effect.work, effect.offsets)
+            elif isinstance(effect, rec.Release):
+                self.say(f"release {effect.home}")
+                self.executor.release(effect.home)
+            else:
+                assert isinstance(effect, rec.Finish), effect
+                self._commit()
+                self.say(f"finish {effect.outcome.status}")
+                self.finished = effect.outcome
+
+    def _commit(self) -> None:
+        self.commit_at = None
+        if self.injector.strikes("storage"):
+            self.journal.fail_next = True
+        self.journal.commit()
+        self.say(f"commit {len(self.journal.durable)}")
+        for mail in self.mail:
+            mail.kept = mail.seen
+        self._check_calls()
+        self._seal()
+
+    # ------------------------------------------------------------------ invariants
+
+    def _seal(self) -> None:
+        """Note the instances whose kept results are durable: they may never run again."""
+        self._check_calls()
+        for record in self.journal.read()[self.checked_records :]:
+            self.sealed.update(instances(record))
+        self.checked_records = len(self.journal.durable)
+
+    def _check_calls(self) -> None:
+        for called in self.calls[self.checked_calls :]:
+            assert called.task not in self.sealed, f"{called.task} ran again"
+        self.checked_calls = len(self.calls)
+
+    def _check_end(self) -> None:
+        self._check_calls()
+        left = [e.instance for elements in self.executor.active.values() for e in elements]
+        assert not left, f"still running after the end: {left}"
+        assert not self.executor.homes, f"still parked after the end: {self.executor.homes}"
+        last = self.journal.read()[-1]
+        assert isinstance(last, rec.Ended), "the last record is not the run's end"
+
+
+def instances(record: Any) -> set[str]:
+    """The ids of the task instances whose results this record keeps."""
+    out: set[str] = set()
+    if isinstance(record, rec.Completed):
+        for name, chunk in record.columns.items():
+            if isinstance(chunk, int) or name.startswith("="):
+                continue
+            for index in record.indices:
+                out.add(f"{record.path}/{record.node}[{index}]/{name}")
+                if len(record.indices) == 1:
+                    out.add(f"{record.path}/{name}")
+    elif isinstance(record, rec.Advanced):
+        out.add(f"{record.path}/{record.step}")
+    return out
+
+
+def shown(thing: Any) -> str:
+    """A report, record or work in one line that is the same in every process."""
+    name = type(thing).__name__
+    parts = []
+    for key in (
+        "work", "id", "path", "graph", "node", "nodes", "map", "start", "count", "offset", "index",
+        "indices", "hop", "home", "park", "frame", "step", "key", "kind", "names", "timer", "status",
+        "error", "known", "limit", "attempts",
+    ):  # fmt: skip
+        value = getattr(thing, key, None)
+        if value is None or value is False or value in ({}, ""):
+            continue
+        if key == "error":
+            value = f"{value.type}: {value.message}"
+        elif key == "known":
+            value = {offset: sorted(found) for offset, found in value.items()}
+        elif key == "indices":
+            value = list(value)
+        parts.append(f"{key}={value}")
+    if isinstance(thing, Done):
+        parts.append(f"columns={sorted(thing.columns)}")
+    if isinstance(thing, (Partial, Done)) or hasattr(thing, "columns"):
+        parts.append("")
+    return f"{name} {' '.join(parts)}".rstrip()
