@@ -63,6 +63,17 @@ def too_deep(span: Span, limit: int, what: str = "expression") -> Diagnostic:
     )
 
 
+def too_long(span: Span, limit: int) -> Diagnostic:
+    """A statement of too many tokens."""
+    return Diagnostic(
+        "WF002",
+        "this statement is too long",
+        span,
+        f"more than {limit:,} words and signs",
+        "put data into a file that a task reads, or pass it as a parameter",
+    )
+
+
 def never_closed(opener: str, span: Span) -> Diagnostic:
     """A bracket without its partner."""
     return Diagnostic(

@@ -472,7 +472,10 @@ class Builder:
         target = func
         while isinstance(target, ast.Attribute):
             target = target.value
-        if not isinstance(target, ast.Name):
+        again = isinstance(target, ast.Call) and not isinstance(
+            target.func, (ast.Name, ast.Attribute)
+        )
+        if not isinstance(target, ast.Name) and not again:
             self.report(
                 "WF032", f"{describe(func)} cannot be called", self._outer(func), "not a name",
                 "only a task, a workflow or a built-in can be called, by its name",

@@ -59,7 +59,7 @@ register(
 )  # fmt: skip
 register(
     "WF002", "the file is too large",
-    "A spec of more than 4 MiB is refused: such a file is nearly always data, or generated. Put data "
+    "A spec of more than 2 MiB, or a statement of more than 100,000 words and signs, is refused:  Put data "
     "into files that tasks read, or pass it as a parameter; split a generated spec, and `import` its "
     "parts.",
     "", "import \"part1.wf\" as part1\n\nworkflow main():\n    return part1.main()\n",
@@ -175,8 +175,8 @@ register(
 register(
     "WF019", "`else if` instead of `elif`",
     "A further condition of an `if` is written `elif condition:`.",
-    "workflow main(x: int):\n    if x > 1:\n        return 1\n    else if x > 0:\n        return 2\n    return 3\n",
-    "workflow main(x: int):\n    if x > 1:\n        return 1\n    elif x > 0:\n        return 2\n    return 3\n",
+    "workflow main(x: int):\n    if x > 1:\n        a()\n    else if x > 0:\n        b()\n",
+    "workflow main(x: int):\n    if x > 1:\n        a()\n    elif x > 0:\n        b()\n",
 )  # fmt: skip
 register(
     "WF020", "a `wait` that is not of its form",

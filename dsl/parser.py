@@ -35,7 +35,7 @@ from wfc.dsl.syntax_errors import Trouble, explain
 from wfc.dsl.tokens import MAX_NESTING, Comment, Lexicon, Line, Token, Tokenizer
 from wfc.dsl.words import foreign_words
 
-MAX_BYTES = 4 * 1024 * 1024
+MAX_BYTES = 2 * 1024 * 1024
 """The largest file that is read; a larger one is refused with one diagnostic."""
 
 MAX_ERRORS = 100
@@ -501,7 +501,9 @@ def _parse(text: str | bytes, file: str) -> tuple[ParseResult, Layout | None]:
             inner = Tokenizer(
                 clean, file, grammar.lexicon, at, token.start + end,
                 line=token.line + token.value.count("\n", 0, start),
-                line_start=clean.rfind("\n", 0, at) + 1,
+                line_start=token.start - token.column + 1
+                if token.line == token.end_line
+                else clean.rfind("\n", 0, at) + 1,
                 inside=True,
             )  # fmt: skip
             reader = _Reader(grammar, inner, builder, "field")

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Literal, cast
 
 from wfc.dsl import ast
 from wfc.dsl.diagnostics import Diagnostic
 from wfc.dsl.tokens import Token
+
+MAX_FIELDS = 1000
+"""How many fields a text may have."""
 
 Report = Callable[[Diagnostic], None]
 
@@ -30,14 +35,21 @@ def split_token(value: str) -> tuple[str, str, int]:
     return value[:at].lower(), quote, at + len(quote)
 
 
+@lru_cache(maxsize=4)
+def _newlines(text: str) -> list[int]:
+    return [found.start() for found in re.finditer("\n", text)]
+
+
 def span_within(token: Token, start: int, end: int) -> ast.Span:
     """The span of `token.value[start:end]` in the file."""
 
     def place(at: int) -> tuple[int, int]:
-        before = token.value[:at]
-        newlines = before.count("\n")
-        if newlines:
-            return token.line + newlines, at - before.rindex("\n")
+        if token.line == token.end_line:
+            return token.line, token.column + at
+        newlines = _newlines(token.value)
+        before = bisect_left(newlines, at)
+        if before:
+            return token.line + before, at - newlines[before - 1]
         return token.line, token.column + at
 
     return ast.Span(token.file, *place(start), *place(end))
@@ -98,6 +110,7 @@ def parts_of(
     raw = "r" in prefix
     parts: list[str | ast.FormatField] = []
     at = text_from = start
+    fields = 0
 
     def flush(to: int) -> None:
         if to > text_from:
@@ -123,6 +136,12 @@ def parts_of(
             at += 1
         else:
             flush(at)
+            fields += 1
+            if fields > MAX_FIELDS:
+                report(
+                    Diagnostic("WF002", f"more than {MAX_FIELDS} fields in one text", token.span)
+                )
+                return parts
             field, at = _field(token, at, end, report, parse_field)
             text_from = at
             if field is not None:

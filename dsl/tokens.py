@@ -21,6 +21,9 @@ MAX_NESTING = 200
 MAX_BLOCKS = 50
 """How deep blocks may nest."""
 
+MAX_TOKENS = 100_000
+"""How many tokens a statement may have."""
+
 _OPENERS = {"LPAR": ")", "LSQB": "]", "LBRACE": "}"}
 _CLOSERS = frozenset({"RPAR", "RSQB", "RBRACE"})
 _COMMENT = re.compile(r"#[^\n]*")
@@ -176,6 +179,9 @@ class Tokenizer:
             elif kind in _CLOSERS:
                 self._close(token)
             tokens.append(token)
+            if len(tokens) > MAX_TOKENS:
+                token.type, token.problem = "ERROR", bad_text.too_long(tokens[0].span, MAX_TOKENS)
+                self.pos, self.brackets = end, []
         return self._last_line(tokens)
 
     def restart(self, token: Token) -> None:
