@@ -96,7 +96,9 @@ class _Grammar:
     spellings: dict[str, str]
 
 
-_NOT_NESTING = (ast.Module, ast.WorkflowDecl, ast.If, ast.Assign, ast.ExprStatement, ast.Return)
+_NOT_NESTING = (
+    ast.Module, ast.WorkflowDecl, ast.If, ast.Assign, ast.ExprStatement, ast.Return, ast.Modifiers,
+)  # fmt: skip
 _lock = threading.RLock()
 _grammar: _Grammar | None = None
 
