@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import os
 import secrets
 import time
@@ -36,6 +37,8 @@ class Store:
     """An open store. `journal` and `values` are its two halves; `values_url` and `key` are what a
     worker needs to open the values alone (`open_values`)."""
 
+    FAILPOINTS = ("key.written", "key.placed", "key.durable", "store.opened")
+
     def __init__(self, journal: Journal, values: ValueStore, values_url: str, key: bytes) -> None:
         self.journal = journal
         self.values = values
@@ -58,14 +61,16 @@ class Store:
         Raises `StorageError` when there is none, `WrongKey`, `StoreTooNew`.
         """
         folder, url = _places(os.fspath(where), environ)
+        files = files or Files()
         if create:
             make_folder(folder)
-            _ignore(folder)
+            _ignore(folder, files)
         elif not os.path.isdir(folder):
             raise StorageError(f"there is no store in {folder}")
         elif url is None and not os.path.exists(os.path.join(folder, "journal.db")):
             raise StorageError(f"there is no store in {folder}: it has no journal.db")
-        key = _key(folder, environ, create and not _has_journal(folder, url))
+        fresh = create and not _has_journal(folder, url)
+        key = _key(folder, environ, fresh, files, failpoint)
         database = url or URL.create("sqlite", database=os.path.join(folder, "journal.db"))
         journal = Journal.open(database, key, create=create, clock=clock, failpoint=failpoint)
         try:
@@ -74,6 +79,7 @@ class Store:
         except BaseException:
             journal.close()
             raise
+        failpoint("store.opened")
         return cls(journal, values, path, key)
 
     def delete_run(self, run_id: str) -> None:
@@ -130,29 +136,50 @@ def _has_journal(folder: str, url: URL | None) -> bool:
     return url is None and os.path.exists(path) and os.path.getsize(path) > 0
 
 
-def _ignore(folder: str) -> None:
+def _ignore(folder: str, files: Files) -> None:
     """Keep the store out of version control."""
     path = os.path.join(folder, ".gitignore")
+    if os.path.exists(path):
+        return
     try:
-        with open(path, "x", encoding="ascii") as file:
-            file.write("*\n")
+        _write_new(files, path, b"*\n")
     except FileExistsError:
         return
     except OSError as error:
-        raise os_failure("create", path, error) from error
+        raise os_failure("write", path, error) from error
+
+
+def _write_new(files: Files, path: str, data: bytes) -> None:
+    """A new file, synced."""
+    file = files.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        while data:
+            data = data[files.write(file, data) :]
+        files.fsync(file)
+    finally:
+        files.close(file)
 
 
 # ------------------------------------------------------------------------------------- the key
 
 
-def _key(folder: str, environ: Mapping[str, str], create: bool) -> bytes:
+def _key(
+    folder: str,
+    environ: Mapping[str, str],
+    create: bool,
+    files: Files,
+    failpoint: Callable[[str], None],
+) -> bytes:
     given = environ.get(KEY_VARIABLE)
     if given:
         return _parsed(given, KEY_VARIABLE)
     path = os.path.join(folder, "key")
+    if create and not os.path.exists(path):
+        try:
+            _make_key(folder, path, files, failpoint)
+        except OSError as error:
+            raise os_failure("write", path, error) from error
     try:
-        if create and not os.path.exists(path):
-            _make_key(folder, path)
         with open(path, encoding="ascii") as file:
             return _parsed(file.read(), path)
     except FileNotFoundError as error:
@@ -165,24 +192,24 @@ def _key(folder: str, environ: Mapping[str, str], create: bool) -> bytes:
         raise WrongKey(f"{path} is no key of {KEY_BYTES} bytes") from error
 
 
-def _make_key(folder: str, path: str) -> None:
+def _make_key(folder: str, path: str, files: Files, failpoint: Callable[[str], None]) -> None:
     """Make the key, whole or not at all; of several processes that do, one's key stays."""
     draft = os.path.join(folder, f".key.{secrets.token_hex(8)}")
-    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        os.write(file, secrets.token_hex(KEY_BYTES).encode("ascii") + b"\n")
-        os.fsync(file)
-        os.link(draft, path)
-    except FileExistsError:
-        return
+        _write_new(files, draft, secrets.token_hex(KEY_BYTES).encode("ascii") + b"\n")
+        failpoint("key.written")
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        failpoint("key.placed")
+        here = files.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            files.fsync(here)
+        finally:
+            files.close(here)
     finally:
-        os.close(file)
-        os.unlink(draft)
-    here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(here)
-    finally:
-        os.close(here)
+        with contextlib.suppress(OSError):
+            os.unlink(draft)
+    failpoint("key.durable")
 
 
 def _parsed(text: str, place: str) -> bytes:

@@ -16,8 +16,8 @@ from typing import Protocol
 
 from wfc.runtime.codec import Buffer, buffers_size
 from wfc.runtime.names import check_key, check_name, is_name
-from wfc.runtime.seal import Sealer, same
-from wfc.runtime.storage_errors import CorruptValue, StorageError, os_failure
+from wfc.runtime.seal import Sealer
+from wfc.runtime.storage_errors import CorruptValue, os_failure
 
 TEMPORARY = ".tmp"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -162,7 +162,7 @@ class FolderValues:
             raise CorruptValue(f"value {key} is missing: no file {self._path(key)}") from error
         except OSError as error:
             raise os_failure("read", self._path(key), error) from error
-        if not same(self._sealer.value([view]), seal):
+        if not self._sealer.fits(view, seal):
             raise CorruptValue(
                 f"value {key} is damaged: the seal of {self._path(key)} does not fit its bytes"
             )
@@ -334,13 +334,22 @@ class FolderValues:
 
 
 def make_folder(path: str) -> None:
-    """Make a folder (and those above it) for its owner alone; raises `StorageError`."""
+    """Make a folder (and those above it), durably, for its owner alone; raises `StorageError`."""
+    missing = []
+    above = os.path.abspath(path)
+    while not os.path.lexists(above):
+        missing.append(above)
+        above = os.path.dirname(above)
     try:
         os.makedirs(path, mode=0o700, exist_ok=True)
+        for made in missing:
+            parent = os.open(os.path.dirname(made), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(parent)
+            finally:
+                os.close(parent)
     except OSError as error:
         raise os_failure("create", path, error) from error
-    if not os.path.isdir(path):
-        raise StorageError(f"cannot use {path}: it is not a folder")
 
 
 def _joined(buffers: Sequence[Buffer]) -> Iterator[memoryview]:

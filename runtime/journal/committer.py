@@ -111,6 +111,8 @@ class GroupCommitter:
         """
         with self._changed:
             self._check()
+            if self._closing:
+                raise RuntimeError("the committer is closed")
             while self._pending and self._pending + len(data) > self._limit:
                 self._urgent = True
                 self._changed.notify_all()

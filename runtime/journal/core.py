@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timezone
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from wfc.runtime.journal import inbox, schema
+from wfc.runtime.journal import inbox, lease, schema
 from wfc.runtime.journal.database import Database
-from wfc.runtime.journal.entries import check_meta, get_blob, put_blob, run_info, run_seal
+from wfc.runtime.journal.entries import check_meta, get_blob, put_blob, run_info, run_seal, storable
 from wfc.runtime.journal.log import Log
 from wfc.runtime.journal.model import (
     ENDED,
@@ -30,7 +29,6 @@ from wfc.runtime.names import check_name
 from wfc.runtime.seal import Sealer
 from wfc.runtime.storage_errors import (
     CorruptRecord,
-    Owned,
     RunExists,
     RunOver,
     StaleLease,
@@ -40,25 +38,6 @@ from wfc.runtime.storage_errors import (
 from wfc.runtime.valuestore import nothing
 
 _RUNS = schema.runs
-_TICK = (_RUNS.c.next_seq, _RUNS.c.cancel_requested, _RUNS.c.signals)
-_MINE = (
-    _RUNS.c.run_id == sa.bindparam("run"),
-    _RUNS.c.epoch == sa.bindparam("at_epoch"),
-    _RUNS.c.host.is_not(None),
-)
-# The one statement of every commit: it checks the epoch, locks the row, and gives out numbers.
-_ADVANCE = (
-    sa.update(_RUNS)
-    .where(*_MINE)
-    .values(
-        next_seq=_RUNS.c.next_seq + sa.bindparam("count"),
-        updated=sa.bindparam("now"),
-        lease_expires=sa.bindparam("expires"),
-    )
-    .returning(*_TICK)
-)
-_PEEK = sa.select(*_TICK).where(*_MINE)
-_NOBODY: dict[str, Any] = dict.fromkeys(("host", "machine", "pid", "started", "since"))
 
 
 class Journal:
@@ -157,11 +136,11 @@ class Journal:
             self._failpoint("create.inserted")
         self._failpoint("create.committed")
 
-    def redefine(self, lease: Lease, definition: Definition) -> None:
+    def redefine(self, held: Lease, definition: Definition) -> None:
         """Put another definition in place of a run's (a resume with changed code)."""
         with self.database.write() as db:
-            self._fence(db, lease, 0)
-            put_blob(db, self._sealer, schema.definitions, lease.run_id, definition.to_bytes())
+            lease.advance(db, held, 0, self._clock())
+            put_blob(db, self._sealer, schema.definitions, held.run_id, definition.to_bytes())
 
     def definition(self, run_id: str) -> Definition:
         """What a run was made from."""
@@ -202,7 +181,7 @@ class Journal:
         the run has ended."""
         check_name(run_id, "run")
         with self.database.write() as db:
-            if self._sound(db, run_id).status != RUNNING:
+            if self._sound(db, run_id, lock=True).status != RUNNING:
                 return False
             asked = sa.update(_RUNS).where(_RUNS.c.run_id == run_id)
             db.execute(asked.values(cancel_requested=self._clock()))
@@ -215,7 +194,7 @@ class Journal:
             row = self._row(db, run_id, lock=True)
             info = run_info(self._sealer, row)
             if info.is_owned(self._clock()):
-                raise self._owned(info)
+                raise lease.owned(info)
             for table in (schema.records, schema.signals, schema.results, schema.definitions):
                 db.execute(sa.delete(table).where(table.c.run_id == run_id))
             db.execute(sa.delete(_RUNS).where(_RUNS.c.run_id == run_id))
@@ -243,69 +222,43 @@ class Journal:
         now = self._clock() if now is None else now
         with self.database.write() as db:
             row = self._row(db, run_id, lock=True)
-            info = run_info(self._sealer, row)
-            if info.damage:
-                raise CorruptRecord(info.damage)
-            if info.status == "succeeded":
-                raise RunOver(f"run {run_id} has succeeded: there is nothing left to do")
-            if info.is_owned(now):
-                raise self._owned(info)
-            state = {**row, "status": RUNNING, "error": "", "finished": None}
-            values = {
-                "status": RUNNING,
-                "error": "",
-                "finished": None,
-                "seal": run_seal(self._sealer, state),
-                "epoch": info.epoch + 1,
-                "host": owner.host,
-                "machine": owner.machine,
-                "pid": owner.pid,
-                "started": owner.started,
-                "since": now,
-                "lease_expires": now + ttl,
-                "updated": now,
-            }
-            # The row is locked; the epoch is compared all the same.
-            mine = (_RUNS.c.run_id == run_id, _RUNS.c.epoch == info.epoch)
-            if db.execute(sa.update(_RUNS).where(*mine).values(values)).rowcount != 1:
-                raise StaleLease(f"run {run_id} changed hands just now")
+            taken = lease.take(db, self._sealer, row, owner, now, ttl)
             self._failpoint("acquire.updated")
         self._failpoint("acquire.committed")
-        return Lease(run_id, info.epoch + 1, owner, ttl, info.next_seq)
+        return taken
 
-    def renew(self, lease: Lease) -> Tick:
+    def renew(self, held: Lease) -> Tick:
         """Extend a lease to `ttl` seconds from now; raises `StaleLease`."""
         with self.database.write() as db:
-            return self._fence(db, lease, 0)
+            return lease.advance(db, held, 0, self._clock())
 
-    def peek(self, lease: Lease) -> Tick:
+    def peek(self, held: Lease) -> Tick:
         """Look for news without writing anything; raises `StaleLease`."""
         with self.database.read() as db:
-            row = db.execute(_PEEK, {"run": lease.run_id, "at_epoch": lease.epoch}).first()
-            return self._tick(lease, row)
+            return lease.peek(db, held)
 
-    def release(self, lease: Lease) -> None:
+    def release(self, held: Lease) -> None:
         """Give a run up, unfinished. Does nothing when the lease was lost already."""
         with self.database.write() as db:
-            statement = sa.update(_RUNS).where(*_MINE).values(**_NOBODY, lease_expires=None)
-            db.execute(statement, {"run": lease.run_id, "at_epoch": lease.epoch})
+            lease.give_up(db, held)
 
     def finish(
-        self, lease: Lease, status: Status, *, result: bytes | None = None, error: str = ""
+        self, held: Lease, status: Status, *, result: bytes | None = None, error: str = ""
     ) -> None:
         """End a run and its lease: status, result and error together; raises `StaleLease`."""
         if status not in ENDED:
             raise ValueError(f"a run does not end {status}")
+        error = storable(error)
         now = self._clock()
         with self.database.write() as db:
-            self._fence(db, lease, 0)
-            row = {**self._row(db, lease.run_id), "status": status, "error": error, "finished": now}
-            statement = sa.update(_RUNS).where(_RUNS.c.run_id == lease.run_id)
+            lease.advance(db, held, 0, now)
+            row = {**self._row(db, held.run_id), "status": status, "error": error, "finished": now}
+            statement = sa.update(_RUNS).where(_RUNS.c.run_id == held.run_id)
             ended = {"status": status, "error": error, "finished": now, "cancel_requested": None}
             seal = run_seal(self._sealer, row)
-            db.execute(statement.values(**_NOBODY, **ended, lease_expires=None, seal=seal))
+            db.execute(statement.values(**lease.NOBODY, **ended, seal=seal))
             if result is not None:
-                put_blob(db, self._sealer, schema.results, lease.run_id, result)
+                put_blob(db, self._sealer, schema.results, held.run_id, result)
             self._failpoint("finish.updated")
         self._failpoint("finish.committed")
 
@@ -313,7 +266,7 @@ class Journal:
 
     def append(
         self,
-        lease: Lease,
+        held: Lease,
         records: Sequence[tuple[str, bytes]],
         *,
         drop: Iterable[int] = (),
@@ -330,11 +283,11 @@ class Journal:
         def numbered(first: int) -> list[Record]:
             return [Record(first + i, kind, data) for i, (kind, data) in enumerate(records)]
 
-        return self._commit(lease, len(records), numbered, drop, delivered)
+        return self._commit(held, len(records), numbered, drop, delivered)
 
     def commit(
         self,
-        lease: Lease,
+        held: Lease,
         first: int,
         count: int,
         records: Sequence[Record],
@@ -349,16 +302,16 @@ class Journal:
         def numbered(given: int) -> Sequence[Record]:
             if given != first:
                 raise StaleLease(
-                    f"run {lease.run_id} has another writer under this lease: record {first} "
+                    f"run {held.run_id} has another writer under this lease: record {first} "
                     f"would have been number {given}; nothing was written"
                 )
             return records
 
-        return self._commit(lease, count, numbered, drop, delivered)
+        return self._commit(held, count, numbered, drop, delivered)
 
     def _commit(
         self,
-        lease: Lease,
+        held: Lease,
         count: int,
         numbered: Callable[[int], Sequence[Record]],
         drop: Iterable[int],
@@ -366,9 +319,9 @@ class Journal:
     ) -> Tick:
         doomed = list(drop)
         with self.database.write() as db:
-            tick = self._fence(db, lease, count)
+            tick = lease.advance(db, held, count, self._clock())
             self._failpoint("append.fenced")
-            log = Log(lease.run_id, self._sealer)
+            log = Log(held.run_id, self._sealer)
             if count:
                 first = tick.next_seq - count
                 log.insert(db, first, tick.next_seq - 1, numbered(first))
@@ -377,14 +330,14 @@ class Journal:
                 log.delete(db, doomed)
                 self._failpoint("append.deleted")
             if delivered:
-                inbox.mark(db, lease.run_id, dict(delivered))
+                inbox.mark(db, self._sealer, held.run_id, delivered)
                 self._failpoint("append.delivered")
         self._failpoint("append.committed")
         return tick
 
-    def delete_records(self, lease: Lease, seqs: Iterable[int]) -> Tick:
+    def delete_records(self, held: Lease, seqs: Iterable[int]) -> Tick:
         """Delete records that others have superseded; unknown numbers are no error."""
-        return self.append(lease, (), drop=seqs)
+        return self.append(held, (), drop=seqs)
 
     def read(self, run_id: str) -> Iterator[Record]:
         """The records of a run in order, each with its seal checked; raises `CorruptRecord`.
@@ -428,29 +381,6 @@ class Journal:
 
     # -------------------------------------------------------------------------------- the parts
 
-    def _fence(self, db: Connection, lease: Lease, count: int) -> Tick:
-        """Check the epoch, extend the lease, give out `count` numbers; holds the row's lock."""
-        now = self._clock()
-        row = db.execute(
-            _ADVANCE,
-            {
-                "run": lease.run_id,
-                "at_epoch": lease.epoch,
-                "count": count,
-                "now": now,
-                "expires": now + lease.ttl,
-            },
-        ).first()
-        return self._tick(lease, row)
-
-    def _tick(self, lease: Lease, row: Any) -> Tick:
-        if row is None:
-            raise StaleLease(
-                f"run {lease.run_id} is no longer this process's (its epoch {lease.epoch} is "
-                f"over): somebody else resumed, ended or deleted it; nothing was written"
-            )
-        return Tick(row.next_seq, row.cancel_requested is not None, row.signals)
-
     def _row(self, db: Connection, run_id: str, *, lock: bool = False) -> dict[str, Any]:
         query = sa.select(_RUNS).where(_RUNS.c.run_id == run_id)
         row = db.execute(query.with_for_update() if lock else query).first()
@@ -464,18 +394,8 @@ class Journal:
             raise CorruptRecord(info.damage)
         return info
 
-    def _owned(self, info: RunInfo) -> Owned:
-        since, until = _utc(info.since or 0.0), _utc(info.lease_expires)
-        return Owned(
-            f"run {info.run_id} is owned by {info.owner} since {since}; its lease lasts until {until}"
-        )
-
 
 def _check_sizes(records: Iterable[tuple[str, bytes]]) -> None:
     for kind, data in records:
         if len(data) > RECORD_LIMIT:
             raise StorageError(f"a {kind} record of {len(data)} bytes is too large to journal")
-
-
-def _utc(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -99,6 +99,11 @@ def get_blob(db: Connection, sealer: Sealer, table: Table, run_id: str) -> bytes
     return bytes(data)
 
 
+def storable(text: str) -> str:
+    """The text as every database can store it: no NUL, no half of a surrogate pair."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+
+
 def check_meta(database: Database, sealer: Sealer, create: bool) -> None:
     """Check a journal's format and key, or write them into a new one."""
     with database.write() if create else database.read() as db:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -13,15 +14,17 @@ from wfc.runtime.journal.schema import records as table
 from wfc.runtime.seal import Sealer, same
 from wfc.runtime.storage_errors import CorruptRecord
 
-MERGE_LIMIT = 64 * 1024
+MERGE_LIMIT = 1024 * 1024
 """Neighbours that were thinned out are merged up to this many bytes."""
 
 _SMALL = 4096  # an untouched neighbour that is smaller is merged with too
-_PAGE = 64
+_APART = 1000  # numbers further apart are looked for one by one
 _SELECT = (
     sa.select(table.c.first, table.c.last, table.c.seal, table.c.blob)
     .where(table.c.run_id == sa.bindparam("run"), table.c.first > sa.bindparam("after"))
     .order_by(table.c.first)
+    # A few at a time: a run may be larger than the memory.
+    .execution_options(yield_per=16)
 )
 _INSERT = sa.insert(table)
 _EXTENTS = (
@@ -30,8 +33,11 @@ _EXTENTS = (
     .where(table.c.first <= sa.bindparam("high"), table.c.first >= sa.bindparam("low"))
     .order_by(table.c.first)
 )
-_START = sa.select(sa.func.max(table.c.first)).where(
+_AT = sa.select(sa.func.max(table.c.first)).where(
     table.c.run_id == sa.bindparam("run"), table.c.first <= sa.bindparam("seq")
+)
+_BEYOND = sa.select(sa.func.min(table.c.first)).where(
+    table.c.run_id == sa.bindparam("run"), table.c.first > sa.bindparam("seq")
 )
 _ONE = sa.select(table.c.last, table.c.seal, table.c.blob).where(
     table.c.run_id == sa.bindparam("run"), table.c.first == sa.bindparam("at")
@@ -80,11 +86,7 @@ class Log:
     def read(self, db: Connection, next_seq: int) -> Iterator[Record]:
         """All records; raises `CorruptRecord` unless every row up to `next_seq` is what it was."""
         expected = 1
-        # The table's rows are fetched a few at a time: a run may be larger than the memory.
-        found = db.execution_options(yield_per=_PAGE).execute(
-            _SELECT, {"run": self.run_id, "after": 0}
-        )
-        for first, last, seal, blob in found:
+        for first, last, seal, blob in db.execute(_SELECT, {"run": self.run_id, "after": 0}):
             if first != expected:
                 raise self._missing(expected, first)
             yield from self._decode(first, last, seal, blob)
@@ -92,11 +94,11 @@ class Log:
         if expected != next_seq:
             raise self._missing(expected, next_seq)
 
-    def delete(self, db: Connection, seqs: Iterable[int]) -> int:
-        """Delete records and merge what is left of their rows; gives how many rows went."""
+    def delete(self, db: Connection, seqs: Iterable[int]) -> None:
+        """Delete records, and merge what is left of their rows with each other and with small
+        neighbours, so that the rows do not become many."""
         doomed = sorted(set(seqs))
         touched = self._touched(db, doomed)
-        removed = 0
         dropped = set(doomed)
         for group in _neighbours(touched):
             kept: list[Record] = []
@@ -105,38 +107,42 @@ class Log:
                 if any(seq not in dropped for seq in range(extent.first, extent.last + 1)):
                     kept += [r for r in self._row(db, extent) if r.seq not in dropped]
             db.execute(_DELETE, [{"run": self.run_id, "at": extent.first} for extent in group])
-            removed += len(group)
             first = group[0].first
             cuts = packed(kept, MERGE_LIMIT) or [[]]
             for index, cut in enumerate(cuts):
                 last = group[-1].last if index == len(cuts) - 1 else cut[-1].seq
                 self.insert(db, first, last, cut)
-                removed -= 1
                 first = last + 1
-        return removed
 
     def _touched(self, db: Connection, doomed: Sequence[int]) -> list[Extent]:
-        """The rows that hold these numbers, and the small ones right before them."""
-        if not doomed:
-            return []
-        start = db.execute(_START, {"run": self.run_id, "seq": max(doomed[0] - 1, 1)}).scalar()
-        rows = [
-            Extent(*row)
-            for row in db.execute(
-                _EXTENTS, {"run": self.run_id, "low": start or 0, "high": doomed[-1]}
-            )
-        ]
-        hits: list[Extent] = []
+        """The rows that hold these (sorted) numbers, and the small ones right beside them."""
+        hits: dict[int, Extent] = {}
+        start = 0
+        for end in range(1, len(doomed) + 1):
+            if end == len(doomed) or doomed[end] - doomed[end - 1] > _APART:
+                self._touch(db, doomed[start:end], hits)
+                start = end
+        return [hits[first] for first in sorted(hits)]
+
+    def _touch(self, db: Connection, doomed: Sequence[int], hits: dict[int, Extent]) -> None:
+        holder = self._scalar(db, _AT, doomed[0])
+        low = self._scalar(db, _AT, (holder or 1) - 1)
+        high = self._scalar(db, _BEYOND, doomed[-1])
+        span = {"run": self.run_id, "low": low or 0, "high": high or doomed[-1]}
+        rows = [Extent(*row) for row in db.execute(_EXTENTS, span)]
         at = 0
         for index, row in enumerate(rows):
             while at < len(doomed) and doomed[at] < row.first:
                 at += 1
             if at < len(doomed) and doomed[at] <= row.last:
-                before = rows[index - 1] if index else None
-                if before and before.size <= _SMALL and (not hits or hits[-1] != before):
-                    hits.append(before)
-                hits.append(row)
-        return hits
+                hits[row.first] = row
+                for near in (*rows[max(index - 1, 0) : index], *rows[index + 1 : index + 2]):
+                    if near.size <= _SMALL:
+                        hits[near.first] = near
+
+    def _scalar(self, db: Connection, query: sa.Select[Any], seq: int) -> int | None:
+        found = db.execute(query, {"run": self.run_id, "seq": seq}).scalar()
+        return None if found is None else int(found)
 
     def _row(self, db: Connection, extent: Extent) -> list[Record]:
         row = db.execute(_ONE, {"run": self.run_id, "at": extent.first}).one()

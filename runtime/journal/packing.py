@@ -24,14 +24,16 @@ from wfc.runtime.storage_errors import CorruptRecord
 
 _HEAD = b"r1"
 _SINGLETONS = {"MISSING": values.MISSING, "HOLLOW": values.HOLLOW}
+# What is only in some process's memory: nothing could be made of it after a restart.
+_FLEETING = (values.Transient,)
 _CLASSES: tuple[type, ...] = (
-    values.Inline,
-    values.Stored,
-    values.Bound,
-    values.Column,
-    values.Rows,
-    values.ErrorInfo,
-    values.Pending,
+    *(
+        found
+        for found in vars(values).values()
+        if isinstance(found, type)
+        and found.__module__ == values.__name__
+        and found not in (*_FLEETING, values.Hollow, type(values.MISSING))
+    ),
     work.Dynamic,
     work.HopState,
     work.Meta,
