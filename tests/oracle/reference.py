@@ -32,6 +32,7 @@ from typing import Any
 import cloudpickle
 
 from wfc.dsl import ast
+from wfc.runtime.values import Pending
 
 ANY = "*"
 """Stands for a type or a message that the language does not settle."""
@@ -50,7 +51,8 @@ class Error:
 
     def covers(self, type_name: str, message: str) -> bool:
         """Whether a real failure is this one; `type_name` may be dotted."""
-        return self.type in (ANY, type_name.rpartition(".")[2]) and self.message in (ANY, message)
+        texts = (ANY, message, message.removeprefix("no item "))
+        return self.type in (ANY, type_name.rpartition(".")[2]) and self.message in texts
 
 
 class FailuresError(Exception):
@@ -398,6 +400,9 @@ class Import:
     file: str
 
 
+Graphs = Callable[["Reference", Any, Trace, "Frame | None"], Any]
+"""Makes a value of what a task returned: of a graph of calls its result, of anything else itself."""
+
 Functions = Callable[[str], Callable[..., Any]]
 """Finds a function by its dotted path."""
 
@@ -558,7 +563,7 @@ class Reference:
         signals: Mapping[str, Sequence[Any]] | None = None,
         policy: WaitPolicy = in_order,
         secrets: Mapping[str, str] | None = None,
-        graphs: Callable[[Reference, Any, Scope], Any] | None = None,
+        graphs: Graphs | None = None,
     ) -> None:
         self.modules = modules
         self.functions = functions
@@ -567,6 +572,7 @@ class Reference:
         self.secrets = secrets or {}
         self.graphs = graphs
         self.waits: dict[str, WaitView] = {}
+        self.handles: dict[str, Remainder] = {}
         self.names = {file: self._declared(module) for file, module in modules.items()}
         self.constants: dict[tuple[str, str], Cell] = {}
 
@@ -1219,14 +1225,14 @@ class Reference:
                 return self.call_workflow(callee, args, kwargs, path, trace, nocheckpoint)
             inplace = callee.inplace or call.modifiers.inplace is not None
             keep = not (nocheckpoint or callee.nocheckpoint)
-            return self.call_task(callee.fn, args, kwargs, trace, inplace, keep, scope)
+            return self.call_task(callee.fn, args, kwargs, trace, inplace, keep, scope.frame)
 
         if call.modifiers.catch is not None:
             return lambda _finals: _caught(run)
         return run
 
     def _argument(self, callee: Any, slot: int | str, expr: ast.Expr, scope: Scope) -> Any:
-        if callee == "cancel" or (isinstance(callee, Workflow) and _wants_handle(callee, slot)):
+        if callee == "cancel" or _wants_handle(callee, slot):
             return Remainder(tuple(self.members(expr, scope)))
         return join(self.value(expr, scope))
 
@@ -1238,17 +1244,27 @@ class Reference:
         trace: Trace,
         inplace: bool = False,
         keep: bool = True,
-        scope: Scope | None = None,
+        frame: Frame | None = None,
     ) -> Any:
         """Call a Python function. Unless it is inplace it gets copies, as over a process boundary."""
+        args = [self._handed(value) for value in args]
+        kwargs = {name: self._handed(value) for name, value in kwargs.items()}
         if not inplace:
             args = [copy(value) for value in args]
             kwargs = {name: copy(value) for name, value in kwargs.items()}
         trace.entries.append(CallRecord.of(fn, args, kwargs))
         result = attempt(lambda: fn(*args, **kwargs))
         if self.graphs is not None:
-            result = self.graphs(self, result, scope)
+            result = self.graphs(self, result, trace, frame)
         return copy(result) if keep and not inplace else check_copy(result) if keep else result
+
+    def _handed(self, value: Any) -> Any:
+        """A pending value as a Python function gets it."""
+        if not isinstance(value, Remainder):
+            return value
+        key = f"reference-{len(self.handles)}"
+        self.handles[key] = value
+        return Pending(key, "", tuple(range(len(value.members))))
 
     def _special(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         if name in ("sleep", "cancel"):
@@ -1379,7 +1395,7 @@ def evaluate(
     signals: Mapping[str, Sequence[Any]] | None = None,
     policy: WaitPolicy = in_order,
     secrets: Mapping[str, str] | None = None,
-    graphs: Callable[[Reference, Any, Scope], Any] | None = None,
+    graphs: Graphs | None = None,
 ) -> Outcome:
     """Run the workflow `entry` of `file` (the first module, when it is not given)."""
     reference = Reference(

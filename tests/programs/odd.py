@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import wfc
+
 
 class Point(NamedTuple):
     x: int
@@ -80,3 +82,110 @@ def nothing() -> None:
 
 def everything(*args: int, **kwargs: int) -> list[int]:
     return [*args, *(kwargs[k] for k in sorted(kwargs))]
+
+
+# ---- tasks that return graphs of calls
+
+
+def plus(a: int, b: int = 1) -> int:
+    return a + b
+
+
+def times(a: int, b: int) -> int:
+    return a * b
+
+
+def add_all(xs: list[int]) -> int:
+    return sum(xs)
+
+
+def countdown(n: int, seen: int = 0) -> int:
+    """As long a chain as one likes."""
+    if n == 0:
+        return seen
+    return wfc.continuation(wfc.call(countdown, n - 1, seen + 1))
+
+
+def countdown_inplace(n: int, seen: int = 0) -> int:
+    if n == 0:
+        return seen
+    again = wfc.call(countdown_inplace, n - 1, seen + 1)
+    return wfc.continuation(again.options(inplace=True))
+
+
+def diamond(n: int) -> int:
+    left = wfc.call(plus, n)
+    right = wfc.call(times, n, b=10)
+    return wfc.continuation(wfc.call(times, left, right))
+
+
+def shared(n: int) -> int:
+    """One call that is used twice is made once."""
+    once = wfc.call(plus, n)
+    return wfc.continuation(wfc.call(plus, once, once))
+
+
+def spread(n: int) -> list[int]:
+    return wfc.continuation([wfc.call(plus, i) for i in range(n)])
+
+
+def nested(n: int) -> dict[str, object]:
+    return wfc.continuation({"a": wfc.call(plus, n), "b": [wfc.call(times, n, n), n], "c": (n,)})
+
+
+def by_name(n: int) -> int:
+    """Calls a task and a workflow of the running spec."""
+    return wfc.continuation(wfc.call("twice", wfc.call("add", n, 1)))
+
+
+def quorum(n: int) -> int:
+    """The same however the wait ends."""
+    ready, pending = wfc.wait(2, [wfc.call(plus, i) for i in range(n)])
+    return wfc.continuation(wfc.call(plus, wfc.call(add_all, ready), wfc.call(add_all, pending)))
+
+
+def fails_later(n: int) -> int:
+    return wfc.continuation(wfc.call(plus, wfc.call(boom, f"later {n}")))
+
+
+def caught_later(n: int) -> str:
+    tried = wfc.call(boom, f"later {n}").options(catch=True)
+    return wfc.continuation(wfc.call(describe, tried))
+
+
+def describe(result: wfc.Result) -> str:
+    return f"{result.ok} {result.error.message}" if result.error else f"{result.ok} {result.value}"
+
+
+def at_home(n: int) -> list[int]:
+    """The box cannot leave this process, and need not: what uses it runs here."""
+    box = Box([n])
+    fuller = wfc.call(put, box, n + 1).options(inplace=True, checkpoint=False)
+    return wfc.continuation(wfc.call(contents, fuller).options(inplace=True))
+
+
+def away_and_home(n: int) -> list[int]:
+    """The step in the middle runs elsewhere; the box waits at home for the last one."""
+    box = Box([n])
+    away = wfc.call(plus, n)
+    return wfc.continuation(wfc.call(put_and_list, box, away).options(inplace=True))
+
+
+def put_and_list(box: Box, item: int) -> list[int]:
+    return contents(put(box, item))
+
+
+def not_at_home(n: int) -> list[int]:
+    """The box cannot go where this call would run."""
+    return wfc.continuation(wfc.call(contents, Box([n])))
+
+
+def after_all(n: int) -> int:
+    first = wfc.call(plus, n)
+    return wfc.continuation(wfc.call(times, n, 2).options(after=[first]))
+
+
+def gather_rest(late: wfc.Pending[int]) -> int:
+    """Gets the running calls, not their results."""
+    ready, rest = wfc.wait("all", late)
+    return wfc.continuation(wfc.call(plus, wfc.call(add_all, ready), wfc.call(add_all, rest)))

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.oracle.generate import Program
+from tests.oracle.graphs import graphs, in_a_run
 from tests.oracle.reference import Error, Outcome, ResultView, evaluate
 from wfc.dsl import ast
 from wfc.dsl.parser import parse
@@ -120,15 +121,17 @@ def plain(value: Any) -> Any:
 
 def reference(case: Case, **options: Any) -> Outcome:
     """What the reference interpreter makes of a case."""
-    return evaluate(
-        parsed(case.files),
-        options.pop("entry", "main"),
-        case.params,
-        function,
-        file=case.entry_file,
-        signals=case.signals,
-        **options,
-    )
+    with in_a_run():
+        return evaluate(
+            parsed(case.files),
+            "main",
+            case.params,
+            function,
+            file=case.entry_file,
+            signals=case.signals,
+            graphs=graphs,
+            **options,
+        )
 
 
 def run_reference(case: Case, optimize: bool = True) -> Ran:
