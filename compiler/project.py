@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from wfc.dsl import ast
+from wfc.dsl.ast import Span
 from wfc.dsl.diagnostics import Diagnostic
 from wfc.plan import expr
 
@@ -40,6 +41,8 @@ class SpecModule:
     """One `.wf` file. `file` is its path relative to the root, and the `file` of all its spans.
 
     `prefix` stands before the names of its tasks and workflows in the plan (empty for the entry).
+    `broken` says that some of it could not be parsed, so that a missing name means little.
+    `imports` are the specs that its imports reach (`None` where one failed).
     """
 
     file: str
@@ -48,6 +51,8 @@ class SpecModule:
     ast: ast.Module
     prefix: str = ""
     symbols: dict[str, Symbol] = field(default_factory=dict)
+    broken: bool = False
+    imports: dict[Span, SpecModule | None] = field(default_factory=dict, repr=False)
 
     def key(self, name: str) -> str:
         """The name, unique in the plan, of what this module calls `name`."""

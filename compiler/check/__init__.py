@@ -1,4 +1,4 @@
-"""All checks of a project. Each returns diagnostics; nothing is raised and nothing printed.
+"""All checks of a project. Each returns or collects diagnostics; nothing is raised, nothing printed.
 
 `analyze` gives what the lowering needs besides: the type of every expression, and which names and
 arguments are handles of running calls rather than values.
@@ -6,50 +6,18 @@ arguments are handles of running calls rather than values.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from wfc.compiler.project import Project, Symbol, WorkflowSymbol
-from wfc.compiler.types import ANY, PendingType, Type
-from wfc.dsl import ast
+from wfc.compiler.check.context import CASCADES, Context
+from wfc.compiler.check.declarations import check_declarations, check_unused
+from wfc.compiler.check.entry import entry
+from wfc.compiler.check.flow import check_workflow
+from wfc.compiler.check.info import CallInfo, Info
+from wfc.compiler.check.recursion import check_recursion
+from wfc.compiler.project import Project
 from wfc.dsl.diagnostics import Diagnostic
 
-
-@dataclass(eq=False, slots=True)
-class CallInfo:
-    """A call that was resolved. `handles` are the arguments (by position or keyword) that the callee
-    wants as handles of running calls, not joined."""
-
-    symbol: Symbol
-    handles: frozenset[int | str] = frozenset()
-
-
-@dataclass(eq=False, slots=True)
-class Info:
-    """What the checker found out about one workflow, by node of its syntax tree.
-
-    Nodes are known by identity: they live as long as the project.
-    """
-
-    types: dict[int, Type] = field(default_factory=dict)
-    calls: dict[int, CallInfo] = field(default_factory=dict)
-    running: set[int] = field(default_factory=set)
-
-    def type_at(self, node: ast.Expr) -> Type:
-        """The type of an expression."""
-        return self.types.get(id(node), ANY)
-
-    def is_pending(self, node: ast.Expr) -> bool:
-        """Whether the expression's value is a pending value (a `Pending`), as it stands."""
-        return isinstance(self.type_at(node), PendingType)
-
-    def is_running(self, node: ast.Expr) -> bool:
-        """Whether the expression is, or names, a fan-out, a list of calls or a call of this frame:
-        what can be used as a handle, and is joined everywhere else."""
-        return id(node) in self.running
-
-    def call_at(self, node: ast.Call) -> CallInfo | None:
-        """What a call calls; `None` for a built-in, or where it is not known."""
-        return self.calls.get(id(node))
+__all__ = ["Analysis", "CallInfo", "Info", "analyze", "check", "entry"]
 
 
 @dataclass(eq=False, slots=True)
@@ -62,14 +30,23 @@ class Analysis:
 
 def analyze(project: Project, *, strict: bool = False) -> Analysis:
     """Check everything. `strict` makes a missing annotation an error."""
-    raise NotImplementedError
+    context = Context(project, strict)
+    check_declarations(context)
+    infos = {w.key: check_workflow(context, w) for w in project.workflows()}
+    check_recursion(context)
+    check_unused(context)
+    broken = {m.file for m in project.modules.values() if m.broken}
+    loading = [d for d in project.diagnostics if not (d.code in CASCADES and d.span.file in broken)]
+    files = {file: index for index, file in enumerate(project.modules)}
+
+    def place(d: Diagnostic) -> tuple[int, str, int, int, str, str]:
+        s = d.span
+        return files.get(s.file, len(files)), s.file, s.line, s.column, d.code, d.message
+
+    unique = dict.fromkeys([*loading, *context.found])
+    return Analysis(sorted(unique, key=place), infos)
 
 
 def check(project: Project, *, strict: bool = False) -> list[Diagnostic]:
     """All diagnostics of a project, those of loading included, sorted by file and place."""
     return analyze(project, strict=strict).diagnostics
-
-
-def entry(project: Project, name: str | None = None) -> WorkflowSymbol | Diagnostic:
-    """The workflow to run: the one named, else `main`, else the only one of the entry spec."""
-    raise NotImplementedError

@@ -1,0 +1,102 @@
+"""Names bound in a workflow: layers, one for each branch, with what each knows of its names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from wfc.compiler.types import Type, join
+from wfc.dsl import ast
+
+Running: TypeAlias = Literal["", "one", "many"]
+"""Whether a name is a running call of this frame, or several (a fan-out, a list of calls)."""
+
+
+@dataclass(eq=False, slots=True)
+class Binding:
+    """One binding of a name. `parts` are the bindings in the branches that it was merged from."""
+
+    name: str
+    span: ast.Span
+    type: Type
+    kind: Literal["parameter", "value", "loop"] = "value"
+    running: Running = ""
+    count: int | None = None
+    used: bool = False
+    attributes: set[str] = field(default_factory=set)
+    whole: bool = False
+    dropped: str = ""
+    siblings: tuple[Binding, ...] = ()
+    parts: tuple[Binding, ...] = ()
+
+    def use(self, attribute: str = "") -> None:
+        """Note a use of the name: of one attribute, or (without one) of the whole value."""
+        self.used = True
+        if attribute:
+            self.attributes.add(attribute)
+        else:
+            self.whole = True
+        for part in self.parts:
+            part.use(attribute)
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """A name that only some branches bind: one of its bindings, and the `if` that they are in."""
+
+    binding: Binding
+    where: ast.Span
+
+
+class Scope:
+    """The names visible at a place. A branch has a layer of its own above that of its block."""
+
+    def __init__(self, parent: Scope | None = None) -> None:
+        self.parent = parent
+        self.names: dict[str, Binding] = {}
+        self.partial: dict[str, Partial] = {}
+
+    def layers(self) -> Iterator[Scope]:
+        """This layer and those below it."""
+        layer: Scope | None = self
+        while layer is not None:
+            yield layer
+            layer = layer.parent
+
+    def find(self, name: str) -> Binding | None:
+        """The binding of a name, if it is certainly bound."""
+        for layer in self.layers():
+            if name in layer.names:
+                return layer.names[name]
+        return None
+
+    def find_partial(self, name: str) -> Partial | None:
+        """How a name is bound, if only some branches bind it."""
+        for layer in self.layers():
+            if name in layer.partial:
+                return layer.partial[name]
+        return None
+
+    def visible(self) -> Iterator[str]:
+        """All names that are bound here."""
+        for layer in self.layers():
+            yield from layer.names
+
+    def merge(self, arms: list[Scope], where: ast.Span) -> None:
+        """Take over what the branches that go on bind: all of them, or (partly bound) only some."""
+        names = dict.fromkeys(name for arm in arms for name in (*arm.names, *arm.partial))
+        for name in names:
+            bound = [arm.names[name] for arm in arms if name in arm.names]
+            if len(bound) < len(arms):
+                first = bound[0] if bound else next(a for a in arms if name in a.partial)
+                binding = first if isinstance(first, Binding) else first.partial[name].binding
+                self.partial[name] = Partial(binding, where)
+            elif len(bound) == 1:
+                self.names[name] = bound[0]
+            else:
+                merged = Binding(
+                    name, bound[0].span, join([b.type for b in bound]), parts=tuple(bound)
+                )
+                merged.used = True  # its parts are the ones that can be unused
+                self.names[name] = merged

@@ -1,0 +1,132 @@
+"""Hashes of Python code that only a change of its meaning changes.
+
+The form hashed is our own walk over the syntax tree, not `ast.dump`, whose text differs between
+versions of Python: an upgrade of Python must not look like an edit.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from hashlib import blake2b
+
+from wfc.compiler.pymodules import Defined, Finder, Opaque, PyModule
+from wfc.compiler.signatures import Function
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)
+
+
+def of(function: Function) -> str:
+    """See `wfc.compiler.signatures.fingerprint`."""
+    digest = blake2b(digest_size=16)
+    if function.origin is None or function.reader is None:
+        digest.update(f"{function.module}:{function.qualname}".encode())
+        return digest.hexdigest()
+    reached = _Reach(function.reader.finder)
+    reached.add(function.origin)
+    reached.close()
+    for key in sorted(reached.parts):
+        digest.update(f"{key[0]}:{key[1]}=".encode())
+        digest.update(reached.parts[key].encode())
+    return digest.hexdigest()
+
+
+class _Reach:
+    """Collects the definitions that one definition reaches by name, in modules beside the spec."""
+
+    def __init__(self, finder: Finder) -> None:
+        self.finder = finder
+        self.parts: dict[tuple[str, str], str] = {}
+        self.todo: list[tuple[PyModule, ast.AST]] = []
+
+    def add(self, found: Defined) -> None:
+        """Add a definition, once."""
+        key = (found.module.name, found.name)
+        if key in self.parts:
+            return
+        nodes: list[ast.AST] = [found.node]
+        top = found.module.names.get(found.name)
+        if top and not isinstance(top[-1], (ast.Import, ast.ImportFrom)):
+            nodes = [n for n in top if not isinstance(n, (ast.Import, ast.ImportFrom))]
+        self.parts[key] = ";".join(normal(n) for n in nodes)
+        if found.module.beside is not None:
+            self.todo.extend((found.module, n) for n in nodes)
+
+    def close(self) -> None:
+        """Follow names until nothing new is reached."""
+        while self.todo:
+            module, node = self.todo.pop()
+            for target in _dotted_names(node):
+                found = self.finder.dotted(module, target)
+                if isinstance(found, Opaque) and isinstance(target, ast.Attribute):
+                    found = self.finder.dotted(module, target.value)
+                if isinstance(found, Defined) and found.module.beside is not None:
+                    self.add(found)
+                elif isinstance(found, PyModule) and found.beside is not None:
+                    for name in list(found.names):
+                        inner = self.finder.resolve(found, name)
+                        if isinstance(inner, Defined) and inner.module.beside is not None:
+                            self.add(inner)
+
+
+def _dotted_names(node: ast.AST) -> Iterator[ast.AST]:
+    """The names, and the longest dotted names, that a definition reads."""
+    todo: list[ast.AST] = [node]
+    while todo:
+        current = todo.pop()
+        if isinstance(current, ast.Name):
+            yield current
+        elif isinstance(current, ast.Attribute):
+            base: ast.AST = current
+            while isinstance(base, ast.Attribute):
+                base = base.value
+            if isinstance(base, ast.Name):
+                inner: ast.AST = current
+                while isinstance(inner, ast.Attribute):
+                    yield inner
+                    inner = inner.value
+                yield base
+            else:
+                todo.append(current.value)
+        else:
+            todo.extend(ast.iter_child_nodes(current))
+
+
+def normal(node: ast.AST) -> str:
+    """The tree as text, without positions, docstrings, and fields that say nothing."""
+    out: list[str] = []
+    _write(node, out)
+    return "".join(out)
+
+
+def _write(value: object, out: list[str]) -> None:
+    if isinstance(value, ast.Constant):
+        out.append(f"{type(value.value).__name__}:{value.value!r}")
+    elif isinstance(value, ast.AST):
+        out.append(f"{type(value).__name__}(")
+        for name in value._fields:
+            part = getattr(value, name, None)
+            if part is None or part == [] or name in ("ctx", "type_comment", "type_ignores"):
+                continue
+            if name == "body" and isinstance(value, _FUNCTIONS) and _is_doc(part[0]):
+                part = part[1:]
+            out.append(f"{name}=")
+            _write(part, out)
+            out.append(",")
+        out.append(")")
+    elif isinstance(value, list):
+        out.append("[")
+        for item in value:
+            _write(item, out)
+            out.append(",")
+        out.append("]")
+    else:
+        out.append(repr(value))
+
+
+def _is_doc(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

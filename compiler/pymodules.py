@@ -1,0 +1,306 @@
+"""Finding Python modules and the names in them, without importing or running any.
+
+A module is looked for beside the spec first (its folder, then the project's root), as if those
+stood first on `sys.path`, and then among the installed ones. Parents of a dotted module are walked
+as folders, so that no `__init__` runs.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib.machinery import EXTENSION_SUFFIXES, PathFinder
+from pathlib import Path
+from typing import TypeAlias
+
+MAX_HOPS = 12
+"""How many re-exports are followed before a name counts as opaque."""
+
+KNOWN = frozenset(
+    [
+        "abc",
+        "asyncio",
+        "collections",
+        "collections.abc",
+        "contextlib",
+        "dataclasses",
+        "enum",
+        "functools",
+        "numbers",
+        "pydantic",
+        "ray",
+        "typing",
+        "typing_extensions",
+        "warnings",
+        "wfc",
+    ]
+)
+"""Modules that are known by name and need not be read: what matters of them is built in."""
+
+Folders: TypeAlias = tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """Something that exists but cannot be read: `name` is its full dotted name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Defined:
+    """A definition: the module it stands in, and its node (def, class, or an assignment's value)."""
+
+    module: PyModule
+    name: str
+    node: ast.AST
+
+
+@dataclass(eq=False, slots=True)
+class PyModule:
+    """A Python module as text. `path` is `None` for one that has no Python source.
+
+    `beside` is the folder that it was found in when it lives beside a spec. `search` holds the
+    folders that its own absolute imports are looked up in first.
+    """
+
+    name: str
+    path: Path | None
+    package: bool = False
+    beside: Path | None = None
+    search: Folders = ()
+    locations: tuple[str, ...] = ()
+    error: SyntaxError | None = None
+    text: str = ""
+    _names: dict[str, list[ast.AST]] | None = field(default=None, repr=False)
+    stars: list[ast.ImportFrom] = field(default_factory=list, repr=False)
+
+    @property
+    def names(self) -> dict[str, list[ast.AST]]:
+        """What the top level binds: the nodes that bind each name, in order."""
+        if self._names is None:
+            self._names = {}
+            tree = self._parse()
+            if tree is not None:
+                self._collect(tree.body)
+        return self._names
+
+    def _parse(self) -> ast.Module | None:
+        if self.path is None:
+            return None
+        try:
+            source = self.path.read_bytes()
+            self.text = importlib.util.decode_source(source)
+            return ast.parse(source, str(self.path))
+        except SyntaxError as error:
+            self.error = error
+        except (OSError, ValueError, RecursionError, MemoryError) as error:
+            self.error = SyntaxError(str(error))
+        return None
+
+    def _collect(self, body: Sequence[ast.stmt]) -> None:
+        assert self._names is not None
+        names = self._names
+        for node in body:
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                names.setdefault(node.name, []).append(node)
+            elif isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+                self.stars.append(node)
+            elif isinstance(node, (ast.Import, ast.ImportFrom)):
+                for alias in node.names:
+                    bound = alias.asname or alias.name.partition(".")[0]
+                    names.setdefault(bound, []).append(node)
+            else:
+                for name in _targets(node):
+                    names.setdefault(name, []).append(node)
+                for inner in _blocks(node):
+                    self._collect(inner)
+
+
+def _targets(node: ast.stmt) -> Iterator[str]:
+    """The names that an assignment (or a loop, or a `with`) binds."""
+    targets: list[ast.expr] = []
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, (ast.AnnAssign, ast.AugAssign, ast.For)):
+        targets = [node.target]
+    elif isinstance(node, ast.With):
+        targets = [item.optional_vars for item in node.items if item.optional_vars is not None]
+    elif type(node).__name__ == "TypeAlias":  # Python 3.12
+        targets = [node.name]  # type: ignore[attr-defined]
+    for target in targets:
+        for part in ast.walk(target):
+            if isinstance(part, ast.Name):
+                yield part.id
+
+
+def _blocks(node: ast.stmt) -> Iterator[list[ast.stmt]]:
+    """The blocks of statements in a compound statement that run at the top level too."""
+    for name in ("body", "orelse", "finalbody"):
+        block = getattr(node, name, None)
+        if isinstance(block, list):
+            yield block
+    for handler in getattr(node, "handlers", ()):
+        yield handler.body
+
+
+class Finder:
+    """Finds modules, each once."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, Folders], PyModule | None] = {}
+
+    def module(self, name: str, search: Folders) -> PyModule | None:
+        """The module of that dotted name, or `None` when there is none."""
+        key = (name, search)
+        if key not in self.found:
+            self.found[key] = self._find(name, search)
+        return self.found[key]
+
+    def _find(self, name: str, search: Folders) -> PyModule | None:
+        parent, _, last = name.rpartition(".")
+        if not parent:
+            return self._beside(name, search) or self._installed(name, search)
+        package = self.module(parent, search)
+        if package is None or not package.locations:
+            return None
+        return _in_folders(name, last, package.locations, package.beside, search)
+
+    def _beside(self, name: str, search: Folders) -> PyModule | None:
+        for folder in search:
+            found = _in_folders(name, name, (str(folder),), folder, search)
+            if found is not None and (found.path is not None or not self._installed(name, search)):
+                return found
+        return None
+
+    def _installed(self, name: str, search: Folders) -> PyModule | None:
+        if name in sys.builtin_module_names:
+            return PyModule(name, None, search=search)
+        paths = [p for p in sys.path if p and Path(p) not in search]
+        try:
+            spec = PathFinder.find_spec(name, paths) or importlib.util.find_spec(name)
+        except (ImportError, ValueError, AttributeError):
+            spec = None
+        if spec is None:
+            return None
+        locations = tuple(spec.submodule_search_locations or ())
+        origin = spec.origin if spec.has_location else None
+        path = Path(origin) if origin and origin.endswith(".py") else None
+        return PyModule(name, path, bool(locations), None, search, locations)
+
+    def siblings(self, search: Folders) -> list[str]:
+        """The names of the modules that lie in these folders, for "did you mean"."""
+        names = set()
+        for folder in search:
+            try:
+                entries = sorted(folder.iterdir())
+            except OSError:
+                continue
+            for path in entries[:2000]:
+                if path.suffix == ".py" and path.stem.isidentifier():
+                    names.add(path.stem)
+                elif path.name.isidentifier() and (path / "__init__.py").is_file():
+                    names.add(path.name)
+        return sorted(names)
+
+    # ------------------------------------------------------------------ names in modules
+
+    def resolve(
+        self, module: PyModule, name: str, hops: int = 0
+    ) -> Defined | PyModule | Opaque | None:
+        """What `name` of a module is: followed through imports to its definition.
+
+        `None` when the module has no such name.
+        """
+        full = f"{module.name}.{name}"
+        if hops > MAX_HOPS or (module.path is None and not module.locations):
+            return Opaque(full)
+        nodes = module.names.get(name)
+        if nodes:
+            return self._bound(module, name, nodes, hops)
+        if module.error is not None:
+            return Opaque(full)
+        for star in module.stars:
+            target = self.imported(module, star)
+            if target is None or target.path is None or target.error is not None:
+                return Opaque(full)
+            found = self.resolve(target, name, hops + 1)
+            if found is not None:
+                return found
+        if module.package and (sub := self.module(full, module.search)) is not None:
+            return sub
+        return Opaque(full) if "__getattr__" in module.names else None
+
+    def _bound(
+        self, module: PyModule, name: str, nodes: list[ast.AST], hops: int
+    ) -> Defined | PyModule | Opaque:
+        # The last definition counts; of several imports (`try: … except ImportError: …`) the first.
+        node = nodes[0] if isinstance(nodes[0], (ast.Import, ast.ImportFrom)) else nodes[-1]
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                bound = alias.asname or alias.name.partition(".")[0]
+                if bound == name:
+                    target = alias.name if alias.asname else bound
+                    found = None if target in KNOWN else self.module(target, module.search)
+                    return found or Opaque(target)
+        if isinstance(node, ast.ImportFrom):
+            wanted = next(a.name for a in node.names if (a.asname or a.name) == name)
+            base = self.absolute(module, node)
+            if base in KNOWN:
+                return Opaque(f"{base}.{wanted}")
+            source = self.module(base, module.search) if base else None
+            found_name = self.resolve(source, wanted, hops + 1) if source is not None else None
+            return found_name or Opaque(f"{base}.{wanted}")
+        return Defined(module, name, node)
+
+    def imported(self, module: PyModule, node: ast.ImportFrom) -> PyModule | None:
+        """The module that a `from … import` names."""
+        name = self.absolute(module, node)
+        return self.module(name, module.search) if name else None
+
+    @staticmethod
+    def absolute(module: PyModule, node: ast.ImportFrom) -> str:
+        """The dotted name of the module of a `from … import`; empty when it leaves the package."""
+        if not node.level:
+            return node.module or ""
+        parts = module.name.split(".")
+        keep = len(parts) - node.level + (1 if module.package else 0)
+        if keep <= 0:
+            return ""
+        return ".".join([*parts[:keep], *([node.module] if node.module else [])])
+
+    def dotted(self, module: PyModule, node: ast.AST) -> Defined | PyModule | Opaque | None:
+        """What a name or dotted name in a module's code stands for; `None` when not that simple."""
+        if isinstance(node, ast.Name):
+            if node.id not in module.names and node.id in _BUILTINS:
+                return Opaque(f"builtins.{node.id}")
+            return self.resolve(module, node.id)
+        if isinstance(node, ast.Attribute):
+            base = self.dotted(module, node.value)
+            if isinstance(base, PyModule):
+                return self.resolve(base, node.attr) or Opaque(f"{base.name}.{node.attr}")
+            if isinstance(base, Opaque):
+                return Opaque(f"{base.name}.{node.attr}")
+        return None
+
+
+_BUILTINS = frozenset(dir(__import__("builtins")))
+
+
+def _in_folders(
+    name: str, last: str, folders: Sequence[str], beside: Path | None, search: Folders
+) -> PyModule | None:
+    """Module `last` of these folders: a package, a module, an extension, or a bare folder."""
+    for folder in folders:
+        base = Path(folder) / last
+        if (init := base / "__init__.py").is_file():
+            return PyModule(name, init, True, beside, search, (str(base),))
+        if (file := base.with_name(last + ".py")).is_file():
+            return PyModule(name, file, False, beside, search)
+        if any(base.with_name(last + suffix).is_file() for suffix in EXTENSION_SUFFIXES):
+            return PyModule(name, None, False, beside, search)
+    bare = tuple(str(Path(f) / last) for f in folders if (Path(f) / last).is_dir())
+    return PyModule(name, None, True, beside, search, bare) if bare else None
