@@ -58,6 +58,12 @@ class Inline:
             self._object = Inline.decode(self._data)  # type: ignore[arg-type]
         return self._object
 
+    def peek(self, word: bytes) -> Any:
+        """The object if it is at hand, or if its encoding mentions `word`; otherwise `MISSING`."""
+        if self._object is MISSING and self._data is not None and word not in self._data:
+            return MISSING
+        return self.load()
+
     def __reduce__(self) -> Any:
         return (Inline, (self.data,))
 
@@ -140,7 +146,7 @@ class Column:
         return f"Column({self.count})"
 
 
-Value: TypeAlias = "Inline | Stored | Transient | Bound | Hollow | Rows | Pairs | Waited"
+Value: TypeAlias = "Inline | Stored | Transient | Bound | Hollow | Rows | Pairs | Waited | Caught"
 
 Chunk: TypeAlias = "Column | list[Value]"
 """Results of consecutive elements: packed, or one value each where some are large or not plain."""
@@ -208,6 +214,21 @@ class Waited:
         return f"Waited({self.ready!r}, {len(self.pending)} pending)"
 
 
+class Caught:
+    """An ok `Result` round a value that may be anywhere; see `Result`."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+
+    def __reduce__(self) -> Any:
+        return (Caught, (self.value,))
+
+    def __repr__(self) -> str:
+        return f"Caught({self.value!r})"
+
+
 @dataclass(frozen=True, slots=True)
 class Raised:
     """In `Work.known`: this step has failed for good, with this error."""
@@ -235,6 +256,8 @@ def inline_size(value: Value) -> int | None:
         return inline_size(value.rows)
     if isinstance(value, Waited):
         return inline_size(value.ready)
+    if isinstance(value, Caught):
+        return inline_size(value.value)
     return None
 
 
@@ -254,6 +277,8 @@ def load_inline(value: Value) -> Any:
         return dict(load_inline(value.rows))
     if isinstance(value, Waited):
         return WaitResult(load_inline(value.ready), value.pending, value.failed, value.timed_out)
+    if isinstance(value, Caught):
+        return Result(ok=True, value=load_inline(value.value))
     raise LookupError(f"{value!r} is not at hand")
 
 

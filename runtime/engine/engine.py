@@ -1,0 +1,1231 @@
+"""The engine itself: events in, effects out; records in, state out."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from wfc.plan.model import BranchNode, CallNode, ExprNode, Graph
+from wfc.runtime.engine.evaluate import as_pending, fleeting, hollow
+from wfc.runtime.engine.graphs import NodeInfo, provides
+from wfc.runtime.engine.records import (
+    Advanced,
+    Append,
+    Attempted,
+    Began,
+    CancelEvent,
+    Cancelled,
+    CancelWork,
+    Completed,
+    Computed,
+    Effect,
+    Ended,
+    Fired,
+    Grew,
+    Hopped,
+    Record,
+    SignalEvent,
+    Signalled,
+    Submit,
+    Tick,
+)
+from wfc.runtime.engine.state import (
+    DONE,
+    FAILED,
+    RUNNING,
+    WAITING,
+    Dispatch,
+    Fan,
+    Frame,
+    Scope,
+    durable,
+    kept,
+    shape_of,
+)
+from wfc.runtime.engine.waits import Waits
+from wfc.runtime.policy import backoff_seconds, retries_error, retries_loss
+from wfc.runtime.values import (
+    HOLLOW,
+    MISSING,
+    Chunk,
+    Column,
+    ErrorInfo,
+    Hollow,
+    Inline,
+    Pending,
+    Raised,
+    Rows,
+    Value,
+    load_inline,
+)
+from wfc.runtime.work import (
+    Became,
+    Done,
+    Dynamic,
+    Failed,
+    HomeLost,
+    Hop,
+    HopState,
+    Log,
+    Lost,
+    Partial,
+    Report,
+    ValueLost,
+    Work,
+)
+
+Event = Report | Tick | SignalEvent | CancelEvent
+
+
+class Engine(Waits):
+    """A run as a pure state machine.
+
+    `begin` starts it, `handle` takes an event and gives effects, `replay` folds a record of an
+    earlier life in, `resume` gives what was under way when that life ended. Times are seconds since
+    the epoch and always come from outside.
+    """
+
+    # ------------------------------------------------------------------ the outside
+
+    def begin(self, params: dict[str, Value], now: float) -> list[Effect]:
+        """Start the run with parameters by name (defaults are the compiler's business)."""
+        self.now = now
+        self.record(Began(params, now))
+        self._begin(params)
+        return self._settle_down()
+
+    def handle(self, event: Event, now: float) -> list[Effect]:
+        """Take one event. Reports of works that no longer count are ignored."""
+        self.now = max(self.now, now)
+        if self.ended:
+            return []
+        if isinstance(event, Done):
+            self._on_done(event)
+        elif isinstance(event, Partial):
+            self._on_partial(event)
+        elif isinstance(event, Hop):
+            self._on_hop(event)
+        elif isinstance(event, Failed):
+            self._on_failed(event)
+        elif isinstance(event, Lost):
+            self._on_lost(event)
+        elif isinstance(event, Became):
+            self._on_became(event)
+        elif isinstance(event, HomeLost):
+            self._on_home_lost(event)
+        elif isinstance(event, ValueLost):
+            self._on_value_lost(event)
+        elif isinstance(event, Tick):
+            self._on_tick()
+        elif isinstance(event, SignalEvent):
+            if event.id not in self.signal_ids:
+                self._apply(Signalled(event.name, event.id, event.payload, self.now), sync=True)
+        elif isinstance(event, CancelEvent):
+            self._apply(Cancelled(event.reason, self.now))
+        elif isinstance(event, Log):
+            pass
+        return self._settle_down()
+
+    def replay(self, record: Record) -> None:
+        """Fold a record of an earlier life in."""
+        self.live = False
+        self.now = max(self.now, record.at)
+        self._replay(record)
+        self._run_agenda()
+        self.effects.clear()
+
+    def resume(self, now: float) -> list[Effect]:
+        """Take the run up again after its records were replayed."""
+        self.live = True
+        self.now = max(self.now, now)
+        self.homes.clear()
+        self._regroup()
+        for key, again in list(self.retry_undecided.items()):
+            if key in self.undecided:
+                self.later(again)
+        self.retry_undecided.clear()
+        return self._settle_down()
+
+    def next_due(self) -> float | None:
+        """When the next timer is due (seconds since the epoch)."""
+        while self.timers and self.timers[0][1] not in self.timer_calls:
+            self.pop_timer()
+        return self.timers[0][0] if self.timers else None
+
+    def waiting_for(self) -> list[str]:
+        """What the run waits for besides work: signals by name, timers by key."""
+        signals = [
+            name
+            for name, queue in self.receivers.items()
+            if any(s.alive and s.state.get(("signal", i)) == name for s, i in queue)
+        ]
+        return [*(f"signal {s}" for s in signals), *(f"timer {k}" for k in self.timer_calls)]
+
+    def fan_progress(self) -> list[tuple[str, int, int, int, int]]:
+        """Of each fan-out: path, elements, done, running, failed."""
+        out = []
+        for (path, name), fan in self.fans.items():
+            status = fan.status
+            out.append(
+                (f"{path}/{name}", fan.count, status.count(DONE), status.count(RUNNING),
+                 status.count(FAILED))
+            )  # fmt: skip
+        return out
+
+    # ------------------------------------------------------------------ turning the crank
+
+    def _begin(self, params: dict[str, Value]) -> None:
+        workflow = self.plan.workflows[self.plan.entry]
+        args: dict[str, Value] = {}
+        for param in workflow.params:
+            if param.name in params:
+                args[param.name] = params[param.name]
+            elif param.default is not None:
+                run = NodeInfo(ExprNode(id="$", where=workflow.where, expr=param.default), 0)
+                args[param.name] = Inline(obj=run.run("default", param.default)({}))
+        self.root = Frame(workflow.name, workflow.name, workflow, None, True, args=args)
+        self.frames[workflow.name] = self.root
+        self.enter(self.root)
+
+    def _run_agenda(self) -> None:
+        while self.agenda:
+            step, args = self.agenda.popleft()
+            step(*args)
+
+    def _settle_down(self) -> list[Effect]:
+        self._run_agenda()
+        while self.ready and not self.ended:
+            for work_id in sorted(self.ready):
+                work = self.ready.pop(work_id, None)
+                if work is not None and work_id in self.works:
+                    self._submit(work)
+            self._run_agenda()
+        effects, self.effects = self.effects, []
+        return effects
+
+    def load(self, value: Value) -> Any:
+        """The object of a small value."""
+        return load_inline(value)
+
+    # ------------------------------------------------------------------ building works
+
+    def _submit(self, work: Dispatch) -> None:
+        built = self._build(work)
+        if built is not None:
+            work.submitted = True
+            self.effects.append(Submit(built))
+
+    def _build(self, work: Dispatch) -> Work | None:
+        if work.kind == "unit":
+            return self._build_unit(work)
+        if work.kind == "map":
+            return self._build_map(work)
+        if work.kind == "frame":
+            return self._build_frame(work)
+        return self._build_expr(work)
+
+    def _env(
+        self, work: Dispatch, scope: Scope, names: Sequence[str], handles: Sequence[str],
+        as_handles: set[str],
+    ) -> dict[str, Value] | None:  # fmt: skip
+        """The values of these names, or `None` when some have to be made first (then the work is
+        put off until they are)."""
+        env: dict[str, Value] = {}
+        waits = 0
+        left = [0]
+
+        def one() -> None:
+            left[0] -= 1
+            if left[0] == 0 and work.id in self.works:
+                self.ready[work.id] = work
+
+        for name in names:
+            value = self.lookup(scope, name)
+            if value is None:
+                handle = self.lookup(scope, "&" + name)
+                if handle is None:
+                    continue
+                value = handle
+            if hollow(value) or self._homeless(value, work):
+                waits += 1
+                left[0] += 1
+                self.later(self.revive, scope, name, one)
+                continue
+            pending = as_pending(value)
+            if pending is not None and name not in as_handles:
+                waits += 1
+                left[0] += 1
+                self._join_for(scope, name, pending, work, one, env)
+                if name in self._joined.get(work.id, {}):
+                    waits -= 1
+                    value = self._joined[work.id][name]
+                else:
+                    continue
+            env[name] = value
+        for name in handles:
+            handle = self.handles_of(scope, name)
+            if handle is not None:
+                env["&" + name] = handle
+        return None if waits else env
+
+    def _homeless(self, value: Value, work: Dispatch) -> bool:
+        from_home = getattr(value, "home", None)
+        return from_home is not None and from_home not in self.homes
+
+    def _join_for(
+        self, scope: Scope, name: str, pending: Pending, work: Dispatch, one: Any, env: Any
+    ) -> None:
+        joined = self._joined.setdefault(work.id, {})
+        if name in joined:
+            return
+
+        def arrived(rows: Rows) -> None:
+            joined[name] = rows
+            one()
+
+        def failed(error: ErrorInfo) -> None:
+            if work.id in self.works:
+                self.drop_work(work.id)
+                if work.kind == "map" and work.fan is not None:
+                    self.fail(work.fan.scope, work.fan.node, error)
+                else:
+                    self.fail(scope, work.node, error)
+
+        self.join(pending, arrived, failed)
+
+    @property
+    def _joined(self) -> dict[int, dict[str, Value]]:
+        return self.joined_values
+
+    def _pending_params(self, members: Sequence[NodeInfo]) -> set[str]:
+        """Names that these calls hand on as handles: to `Pending[…]` parameters."""
+        found: set[str] = set()
+        for member in members:
+            node = member.node
+            if not isinstance(node, CallNode) or node.callee != "task":
+                continue
+            task = self.plan.tasks.get(node.target)
+            if task is None or not task.pending:
+                continue
+            for name, arg in (*zip(task.params, node.args, strict=False), *node.kwargs.items()):
+                if name in task.pending and arg[0] == "name":
+                    found.add(arg[1])
+        return found
+
+    def _build_unit(self, work: Dispatch) -> Work | None:
+        scope = work.scope
+        nodes = [i for i in work.nodes if scope.status[i] == RUNNING]
+        if not nodes:
+            self.works.pop(work.id, None)
+            return None
+        members = [scope.g.nodes[i] for i in nodes]
+        own = {n for m in members for n in provides(m.node)}
+        names = dict.fromkeys(n for m in members for n in (*m.names, *m.free) if n not in own)
+        handles = dict.fromkeys(
+            n for m in members for n in (*m.handles, *m.free_handles) if n not in own
+        )
+        env = self._env(work, scope, list(names), list(handles), self._pending_params(members))
+        if env is None:
+            return None
+        calls = [m.node for m in members if isinstance(m.node, CallNode)]
+        lead = calls[0] if calls else members[0].node
+        options = getattr(lead, "options", {})
+        known: dict[str, Value | HopState | Raised] = {
+            f"{scope.g.nodes[i].node.id}/{step}" if step else scope.g.nodes[i].node.id: value
+            for i in nodes
+            for step, value in scope.known.get(i, {}).items()
+        }
+        if any(isinstance(m.node, BranchNode) for m in members):
+            known.update(scope.prefilled)
+        first = scope.g.nodes[nodes[0]].node
+        path = self.node_path(scope, nodes[0])[: -len(first.id) - 1]
+        return Work(
+            id=work.id,
+            graph=scope.g.address,
+            path=path,
+            nodes=tuple(m.node.id for m in members),
+            env=env,
+            known={0: known} if known else {},
+            shape=self._shape(lead),
+            home=work.home,
+            park=work.park,
+            timeout=_seconds(options.get("timeout")),
+            attempts={0: scope.attempts.get(nodes[0], 0) + 1},
+            checkpoint=scope.frame.checkpoint,
+            priority=int(options.get("priority", 0)),
+            dynamic=self._dynamic_of(scope),
+        )
+
+    def _shape(self, node: Any) -> Any:
+        options = getattr(node, "options", {})
+        if isinstance(node, CallNode) and node.callee == "workflow":
+            options = self._first_call_options(self.plan.workflows[node.target].body, set())
+        return shape_of(options)
+
+    def _first_call_options(self, graph: Graph, seen: set[str]) -> dict[str, Any]:
+        for node in graph.nodes:
+            if isinstance(node, CallNode):
+                if node.callee == "task":
+                    return node.options
+                if node.target not in seen:
+                    seen.add(node.target)
+                    inner = self._first_call_options(self.plan.workflows[node.target].body, seen)
+                    if inner:
+                        return inner
+            elif isinstance(node, BranchNode):
+                bodies = [*(a.body for a in node.arms), node.orelse, node.then]
+                for body in bodies:
+                    inner = self._first_call_options(body, seen) if body is not None else {}
+                    if inner:
+                        return inner
+        return {}
+
+    def _dynamic_of(self, scope: Scope) -> Dynamic | None:
+        at = scope
+        while at.up is not None:
+            at = at.up
+        dynamic = at.frame.dynamic
+        return Dynamic(dynamic.graph, {}, dynamic.functions, dynamic.digest) if dynamic else None
+
+    def _build_map(self, work: Dispatch) -> Work | None:
+        fan = work.fan
+        if fan is None:
+            return None
+        scope, node = fan.scope, self.map_node(fan)
+        indices = work.indices
+        if not self._all_running(fan, indices):
+            indices = work.indices = [k for k in indices if fan.status[k] == RUNNING]
+            work.left = len(indices)
+        if not len(indices):
+            self.works.pop(work.id, None)
+            return None
+        if fan.items is None and fan.source is None and self._items_missing(fan, work):
+            return None
+        info = scope.g.nodes[fan.node]
+        body = scope.g.inner[node.id]
+        own = {*node.targets, *body.index}
+        names = [n for n in info.free if n not in own]
+        env = self._env(work, scope, names, info.free_handles, self._pending_params(body.nodes))
+        if env is None:
+            return None
+        known: dict[int, dict[str, Value | HopState | Raised]] = {}
+        attempts: dict[int, int] = {}
+        if fan.known or fan.attempts:
+            for offset, k in enumerate(indices):
+                if k in fan.known:
+                    known[offset] = fan.known[k]
+                if k in fan.attempts:
+                    attempts[offset] = fan.attempts[k] + 1
+        options = self._first_call_options(node.body, set())
+        return Work(
+            id=work.id,
+            graph=body.address,
+            path=scope.path,
+            env=env,
+            map=node.id,
+            items=self.items_of(fan, indices),
+            indices=indices,
+            known=known,
+            shape=shape_of(options),
+            home=work.home,
+            limit=node.concurrency,
+            timeout=_seconds(options.get("timeout")),
+            attempts=attempts,
+            checkpoint=scope.frame.checkpoint,
+            priority=int(options.get("priority", node.priority)),
+            dynamic=self._dynamic_of(scope),
+        )
+
+    @staticmethod
+    def _all_running(fan: Fan, indices: Sequence[int]) -> bool:
+        if isinstance(indices, range):
+            part = fan.status[indices.start : indices.stop]
+            return part.count(RUNNING) == len(indices)
+        return all(fan.status[k] == RUNNING for k in indices)
+
+    def _items_missing(self, fan: Fan, work: Dispatch) -> bool:
+        def made() -> None:
+            if work.id in self.works:
+                self.ready[work.id] = work
+
+        self.later(self._revive_items, fan, made)
+        return True
+
+    def _build_frame(self, work: Dispatch) -> Work | None:
+        frame = work.frame
+        if frame is None or frame.workflow is None:
+            return None
+        bad = [n for n, v in frame.args.items() if hollow(v)]
+        if bad:
+            env = self._env(work, work.scope, bad, (), set())
+            if env is None:
+                return None
+            frame.args.update(env)
+        return Work(
+            id=work.id,
+            graph=frame.target,
+            path=frame.path,
+            env=dict(frame.args),
+            known={0: dict(frame.known)} if frame.known else {},
+            hop=frame.hop,
+            shape=shape_of(self._first_call_options(frame.workflow.body, {frame.target})),
+            home=frame.home,
+            attempts={0: frame.attempts + 1},
+            checkpoint=frame.checkpoint,
+        )
+
+    def _build_expr(self, work: Dispatch) -> Work | None:
+        key, expr, explode = self.expr_jobs[work.id]
+        scope = work.scope
+        where = scope.g.nodes[work.node].node.where
+        info = NodeInfo(ExprNode(id="$x", where=where, expr=expr), 0)
+        env = self._env(
+            work, scope, info.names, info.handles, {*info.names} if key == "members" else set()
+        )
+        if env is None:
+            return None
+        homes = [getattr(v, "home", None) for v in env.values()]
+        home = next((h for h in homes if h is not None), None)
+        graph = Graph(nodes=[info.node])
+        dynamic = Dynamic(graph.model_dump_json().encode(), {}, {}, f"$expr:{_digest(expr)}")
+        return Work(
+            id=work.id,
+            graph="$dyn",
+            path=f"{scope.path}/{scope.g.nodes[work.node].node.id}",
+            nodes=("$x",),
+            env=env,
+            home=home,
+            explode=explode,
+            checkpoint=key in ("keep", "return") or scope.frame.checkpoint,
+            dynamic=dynamic,
+        )
+
+    # ------------------------------------------------------------------ reports
+
+    def _on_done(self, report: Done) -> None:
+        work = self.works.get(report.work)
+        if work is None:
+            return
+        if work.kind == "expr":
+            self._expr_done(work, report)
+            return
+        if work.kind == "map" and work.fan is not None:
+            indices = work.indices[report.start : report.start + report.count]
+            columns = self._stripped(work, report.columns)
+            node = self.map_node(work.fan).id
+            self.record(_completed(work.fan.scope.path, node, indices, columns, report, self.now))
+            self.take_columns(work.fan, indices, dict(report.columns))
+            work.left -= report.count
+            if work.left <= 0:
+                self.works.pop(work.id, None)
+                work.fan.works.discard(work.id)
+            return
+        self.works.pop(work.id, None)
+        work.scope.works.discard(work.id)
+        if work.kind == "frame" and work.frame is not None:
+            columns = {k: kept(v, True) for k, v in report.columns.items()}
+            self.record(_completed(work.frame.path, "", (0,), columns, report, self.now))
+            self._frame_result(work.frame, report.columns)
+            return
+        scope = work.scope
+        columns = self._stripped(work, report.columns)
+        lead = scope.g.nodes[work.nodes[0]].node.id
+        sync = any(getattr(scope.g.nodes[i].node, "checkpoint", True) == "sync" for i in work.nodes)
+        self.record(_completed(scope.path, lead, (0,), columns, report, self.now), sync)
+        self._unit_done(scope, report.columns)
+
+    def _stripped(self, work: Dispatch, columns: dict[str, Chunk]) -> dict[str, Chunk | int]:
+        """The columns as they are journaled."""
+        out: dict[str, Chunk | int] = {}
+        for name, chunk in columns.items():
+            keep = work.scope.frame.checkpoint
+            if keep and work.kind == "map" and work.fan is not None:
+                keep = self._column_kept(work.fan, name)
+            elif keep and name in work.scope.g.index:
+                keep = self.keeps(work.scope, work.scope.g.index[name])
+            out[name] = kept(chunk, keep)
+        return out
+
+    def _column_kept(self, fan: Fan, name: str) -> bool:
+        body = fan.scope.g.inner[self.map_node(fan).id]
+        if name.startswith("="):
+            return all(n.node.checkpoint for n in body.nodes if isinstance(n.node, CallNode))
+        if name in body.index:
+            node = body.nodes[body.index[name]].node
+            return bool(node.checkpoint) if isinstance(node, CallNode) else True
+        return True
+
+    def _unit_done(self, scope: Scope, columns: Mapping[str, Chunk | int]) -> None:
+        lead = [name for name in columns if name in scope.g.index]
+        for name, chunk in columns.items():
+            if name not in scope.g.index and not isinstance(chunk, int):
+                # A call inside a branch of the unit: the branch finds it done when it gets there.
+                value = _only(chunk)
+                if not (isinstance(value, Inline) and value.peek(b"MISSING") is MISSING):
+                    scope.prefilled[name] = value
+        for name in sorted(lead, key=lambda n: scope.g.index[n]):
+            index = scope.g.index[name]
+            scope.known.pop(index, None)
+            if scope.status[index] not in (RUNNING, WAITING):
+                continue
+            chunk = columns[name]
+            value = HOLLOW if isinstance(chunk, int) else _only(chunk)
+            volatile = not self.keeps(scope, index) or fleeting(value)
+            self.counts["done"] += 1
+            self.settle(scope, index, value, volatile)
+        self._exprs_of_units(scope)
+
+    def _exprs_of_units(self, scope: Scope) -> None:
+        """Expressions and branches inside a unit are the engine's own as soon as they can be."""
+        for unit in scope.g.units:
+            for member in unit.members:
+                i = member.index
+                if scope.status[i] in (DONE, FAILED) or i in scope.loose:
+                    continue
+                if isinstance(member.node, CallNode):
+                    continue
+                if self._dead_unit_member(scope, member):
+                    scope.loose.add(i)
+                    scope.status[i] = WAITING
+                    self._await(scope, i, self.needs(member))
+
+    def _dead_unit_member(self, scope: Scope, member: NodeInfo) -> bool:
+        """Whether no work will bring this member of a unit: the calls before it are all done."""
+        unit = member.unit
+        if unit is None:
+            return False
+        calls = [
+            scope.g.nodes[i] for i in unit.order if isinstance(scope.g.nodes[i].node, CallNode)
+        ]
+        return all(scope.status[c.index] in (DONE, FAILED) for c in calls)
+
+    def _frame_result(self, frame: Frame, columns: Mapping[str, Chunk | int]) -> None:
+        chunk = columns.get("=")
+        value = HOLLOW if chunk is None or isinstance(chunk, int) else _only(chunk)
+        frame.exit = ("return", value, fleeting(value) or not frame.checkpoint)
+        self.frame_ended(frame)
+
+    def _expr_done(self, work: Dispatch, report: Done) -> None:
+        key, _expr, explode = self.expr_jobs.pop(work.id)
+        self.works.pop(work.id, None)
+        scope = work.scope
+        scope.works.discard(work.id)
+        node = scope.g.nodes[work.node].node.id
+        value = _only(report.columns["$x"])
+        entry = self.undecided.get((scope.path, node, key))
+        if entry is None:
+            return
+        noted: Value = durable(value)
+        if explode and isinstance(value, Rows):
+            noted = Inline(obj=len(value))
+        self.record(Computed(scope.path, node, key, noted, self.now))
+        entry[1](value)
+
+    def _on_partial(self, report: Partial) -> None:
+        work = self.works.get(report.work)
+        if work is None or work.kind == "expr":
+            return
+        path, node = self._place_of(work)
+        index = work.indices[report.offset]
+        value = durable(report.value) if self._step_kept(work, report.node) else HOLLOW
+        self.record(Advanced(path, node, index, report.node, value, self.now))
+        self._advance(work.kind, work.scope, work.fan, work.frame, index, report.node, report.value)
+
+    def _step_kept(self, work: Dispatch, step: str) -> bool:
+        if not work.scope.frame.checkpoint:
+            return False
+        top = step.split("/")[0]
+        if work.kind == "map" and work.fan is not None:
+            return self._column_kept(work.fan, top)
+        if work.kind == "unit" and top in work.scope.g.index:
+            return self.keeps(work.scope, work.scope.g.index[top])
+        return True
+
+    def _place_of(self, work: Dispatch) -> tuple[str, str]:
+        if work.kind == "frame" and work.frame is not None:
+            return work.frame.path, ""
+        if work.kind == "map" and work.fan is not None:
+            return work.fan.scope.path, self.map_node(work.fan).id
+        return work.scope.path, work.scope.g.nodes[work.nodes[0]].node.id
+
+    def _advance(
+        self, kind: str, scope: Scope, fan: Fan | None, frame: Frame | None, index: int, step: str,
+        value: Value | HopState | Raised,
+    ) -> None:  # fmt: skip
+        """Remember a checkpoint inside an instance; a unit's own calls are done by it."""
+        if kind == "map" and fan is not None:
+            fan.known.setdefault(index, {})[step] = value
+        elif kind == "frame" and frame is not None:
+            frame.known[step] = value
+        else:
+            top, _, rest = step.partition("/")
+            plain = top.split("~")[0]
+            at = scope.g.index.get(plain)
+            if at is None:
+                if not isinstance(value, HopState | Raised):
+                    scope.prefilled[step] = value
+                return
+            if not rest and plain == top and not isinstance(value, HopState | Raised):
+                if scope.status[at] == RUNNING:
+                    self.counts["done"] += 1
+                    self.settle(scope, at, value, not self.keeps(scope, at) or fleeting(value))
+            else:
+                scope.known.setdefault(at, {})[
+                    step[len(plain) + 1 :] if rest or "~" in top else ""
+                ] = value
+
+    def _on_hop(self, report: Hop) -> None:
+        work = self.works.get(report.work)
+        if work is None:
+            return
+        path, node = self._place_of(work)
+        index = work.indices[report.offset]
+        if all(not fleeting(v) for v in report.state.args.values()):
+            self.record(Hopped(path, node, index, report.frame, report.state, self.now))
+        self._hopped(work.kind, work.scope, work.fan, work.frame, index, report.frame, report.state)
+
+    def _hopped(
+        self, kind: str, scope: Scope, fan: Fan | None, frame: Frame | None, index: int, at: str,
+        state: HopState,
+    ) -> None:  # fmt: skip
+        if kind == "frame" and frame is not None and not at:
+            frame.known = {"~": state}
+            return
+        if kind == "map" and fan is not None:
+            known = fan.known.setdefault(index, {})
+        elif kind == "frame" and frame is not None:
+            known = frame.known
+        else:
+            top = at.split("/")[0].split("~")[0]
+            known = scope.known.setdefault(scope.g.index[top], {})
+            at = at[len(top) + 1 :] if len(at) > len(top) else ""
+        for step in [s for s in known if s.startswith((f"{at}/", f"{at}~")) or not at]:
+            del known[step]
+        known[f"{at}~"] = state
+
+    def _on_failed(self, report: Failed) -> None:
+        work = self.works.get(report.work)
+        if work is None:
+            return
+        if work.kind == "expr":
+            self.works.pop(work.id, None)
+            self.expr_jobs.pop(work.id, None)
+            self.fail(work.scope, work.node, report.error)
+            return
+        path, node = self._place_of(work)
+        index = work.indices[report.offset]
+        attempt = self._attempts(work, index) + 1
+        retry = retries_error(report.options, report.error, attempt)
+        spread = (zlib.crc32(f"{path}/{node}[{index}]{attempt}".encode()) & 0xFFFF) / 65536
+        delay = backoff_seconds(report.options, attempt, spread) if retry else 0.0
+        due = self.now + delay if retry else None
+        self._attempted(
+            Attempted(path, node, index, report.node, report.error, self.now, due), work
+        )
+
+    def _on_lost(self, report: Lost) -> None:
+        work = self.works.get(report.work)
+        if work is None:
+            return
+        if work.kind == "expr":
+            self.ready[work.id] = work
+            work.submitted = False
+            return
+        path, node = self._place_of(work)
+        index = work.indices[report.offset]
+        step, options = self._lost_step(work, report.node)
+        attempt = self._attempts(work, index) + 1
+        kind = "wfc.WorkerLost" if report.kind == "died" else "wfc.TaskTimeout"
+        bases = ("builtins.TimeoutError",) if report.kind == "timeout" else ()
+        error = ErrorInfo(kind, report.reason, bases=bases, task=f"{path}/{node}", attempts=attempt)
+        if report.kind == "died":
+            retry = retries_loss(options, attempt)
+        else:
+            retry = retries_error(options, error, attempt)
+        due = self.now if retry else None
+        self._attempted(Attempted(path, node, index, step, error, self.now, due), work)
+
+    def _lost_step(self, work: Dispatch, step: str) -> tuple[str, dict[str, Any]]:
+        """The call that was lost, and its options."""
+        if work.kind == "map" and work.fan is not None:
+            body = work.scope.g.inner[self.map_node(work.fan).id]
+            calls = [n.node for n in body.nodes if isinstance(n.node, CallNode)]
+        elif work.kind == "unit":
+            running = [
+                work.scope.g.nodes[i].node for i in work.nodes if work.scope.status[i] == RUNNING
+            ]
+            calls = [n for n in running if isinstance(n, CallNode)]
+        else:
+            calls = []
+        named = [c for c in calls if c.id == step] or calls
+        if not named:
+            return step, {}
+        call = named[0]
+        options = call.options
+        if call.callee == "workflow":
+            options = self._first_call_options(self.plan.workflows[call.target].body, set())
+        return (step or call.id), options
+
+    def _attempts(self, work: Dispatch, index: int) -> int:
+        if work.kind == "map" and work.fan is not None:
+            return work.fan.attempts.get(index, 0)
+        if work.kind == "frame" and work.frame is not None:
+            return work.frame.attempts
+        running = [i for i in work.nodes if work.scope.status[i] == RUNNING]
+        return work.scope.attempts.get(running[0], 0) if running else 0
+
+    def _attempted(self, record: Attempted, work: Dispatch) -> None:
+        self.record(record)
+        if work.kind == "map" and work.fan is not None:
+            work.left -= 1
+            if work.left <= 0:
+                self.works.pop(work.id, None)
+                work.fan.works.discard(work.id)
+            self._element_attempt(work.fan, record)
+            return
+        self.works.pop(work.id, None)
+        work.scope.works.discard(work.id)
+        if work.kind == "frame" and work.frame is not None:
+            self._frame_attempt(work.frame, record)
+        else:
+            self._unit_attempt(work.scope, work.nodes, record)
+
+    def _element_attempt(self, fan: Fan, record: Attempted) -> None:
+        k = record.index
+        if record.retry_at is None:
+            self.element_error(fan, k, _counted(record.error, fan.attempts.get(k, 0) + 1))
+            return
+        fan.attempts[k] = fan.attempts.get(k, 0) + 1
+        self.counts["retried"] += 1
+        fan.status[k] = WAITING
+
+        def again() -> None:
+            if fan.status[k] == WAITING and fan.scope.alive:
+                fan.status[k] = RUNNING
+                self._ship(fan, (k,))
+
+        self._at(fan.scope, f"{fan.scope.path}/{self.map_node(fan).id}[{k}]!retry", record, again)
+
+    def _at(self, scope: Scope, key: str, record: Attempted, again: Any) -> None:
+        if record.retry_at is None or record.retry_at <= record.at:
+            again()
+        else:
+            scope.timers.add(key)
+            self.open_timer(key, record.retry_at, again)
+
+    def _frame_attempt(self, frame: Frame, record: Attempted) -> None:
+        if record.retry_at is None:
+            self.abort(frame, ("error", _counted(record.error, frame.attempts + 1)))
+            return
+        frame.attempts += 1
+        self.counts["retried"] += 1
+
+        def again() -> None:
+            if frame.phase == "running" and frame.scope is not None:
+                work = self.new_work("frame", frame.scope, 0, frame=frame, home=frame.home)
+                frame.scope.works.add(work.id)
+                frame.work = work.id
+
+        if frame.scope is not None:
+            self._at(frame.scope, f"{frame.path}!retry", record, again)
+
+    def _unit_attempt(self, scope: Scope, nodes: list[int], record: Attempted) -> None:
+        top = record.step.split("/")[0].split("~")[0]
+        at = scope.g.index.get(top)
+        rest = [i for i in nodes if scope.status[i] == RUNNING]
+        if at is None or at not in rest:
+            at = rest[0] if rest else nodes[0]
+        if record.retry_at is None:
+            error = _counted(record.error, scope.attempts.get(at, 0) + 1)
+            self.counts["failed"] += 1
+            self._loosen(scope, [i for i in rest if i != at])
+            if scope.status[at] == RUNNING or scope.status[at] == WAITING:
+                self.fail(scope, at, error)
+            return
+        scope.attempts[at] = scope.attempts.get(at, 0) + 1
+        self.counts["retried"] += 1
+        lead = at
+        for i in rest:
+            scope.status[i] = WAITING
+
+        def again() -> None:
+            todo = [i for i in rest if scope.status[i] == WAITING]
+            if scope.alive and todo:
+                self.dispatch(scope, todo[0], todo)
+
+        self._at(scope, f"{scope.path}/{scope.g.nodes[lead].node.id}!retry", record, again)
+
+    def _loosen(self, scope: Scope, nodes: list[int]) -> None:
+        """Take nodes out of their unit: each starts by itself when it can."""
+        for i in nodes:
+            if scope.status[i] in (DONE, FAILED):
+                continue
+            scope.loose.add(i)
+            scope.status[i] = WAITING
+            self._await(scope, i, self.needs(scope.g.nodes[i]))
+
+    # ------------------------------------------------------------------ graphs that tasks return
+
+    def _on_became(self, report: Became) -> None:
+        work = self.works.get(report.work)
+        if work is None or work.kind == "expr":
+            return
+        path, node = self._place_of(work)
+        index = work.indices[report.offset]
+        bound = any(fleeting(v) for v in report.dynamic.env.values())
+        if not bound:
+            self.record(Grew(path, node, index, report.node, report.dynamic, self.now))
+        home = work.id if report.parked else None
+        if home is not None:
+            self.homes.add(home)
+        self._grow(work.kind, work.scope, work.fan, work.frame, work.nodes, index, report.node,
+                   report.dynamic, home)  # fmt: skip
+        if work.kind == "map" and work.fan is not None:
+            work.left -= 1
+            if work.left <= 0:
+                self.works.pop(work.id, None)
+                work.fan.works.discard(work.id)
+        else:
+            self.works.pop(work.id, None)
+            work.scope.works.discard(work.id)
+
+    def _grow(
+        self, kind: str, scope: Scope, fan: Fan | None, frame: Frame | None, nodes: list[int],
+        index: int, step: str, dynamic: Dynamic, home: int | None,
+    ) -> None:  # fmt: skip
+        """Open the frame of a graph that a task returned."""
+        if kind == "unit" and "/" not in step and "~" not in step:
+            at = scope.g.index[step]
+            rest = [i for i in nodes if scope.status[i] == RUNNING and i != at]
+            self._loosen(scope, rest)
+            child = Frame(
+                self.node_path(scope, at), step, None,
+                lambda out: self.frame_out(scope, at, out), self.keeps(scope, at),
+                home=home, dynamic=dynamic, args=dict(dynamic.env), parent=scope.frame,
+            )  # fmt: skip
+            scope.state[("frame", at)] = child
+            scope.children.append(child)
+        else:
+            child = self._nested_growth(kind, scope, fan, frame, nodes, index, step, dynamic, home)
+        child.owns_home = home is not None
+        child.hop = 1
+        self.frames[child.path] = child
+        self.enter(child)
+
+    def _nested_growth(
+        self, kind: str, scope: Scope, fan: Fan | None, frame: Frame | None, nodes: list[int],
+        index: int, step: str, dynamic: Dynamic, home: int | None,
+    ) -> Frame:  # fmt: skip
+        """A graph that a task deep inside a carried instance returned: its result is a known fact
+        of that instance, which then goes on in a worker."""
+
+        def delivered(out: tuple[Any, ...]) -> None:
+            fact: Value | Raised = (
+                out[1]
+                if out[0] == "ok"
+                else Raised(
+                    out[1] if out[0] == "error" else ErrorInfo("wfc.Cancelled", "cancelled")
+                )
+            )
+            self._advance_inside(kind, scope, fan, frame, index, step, fact)
+            if kind == "map" and fan is not None:
+                fan.status[index] = RUNNING
+                self._ship(fan, (index,))
+            elif kind == "frame" and frame is not None:
+                work = self.new_work("frame", scope, 0, frame=frame, home=frame.home)
+                scope.works.add(work.id)
+            else:
+                todo = [i for i in nodes if scope.status[i] in (WAITING, RUNNING)]
+                self.dispatch(scope, todo[0], todo)
+
+        if kind == "map" and fan is not None:
+            node = self.map_node(fan).id
+            path, holder = f"{fan.scope.path}/{node}[{index}]/{step}", fan.scope
+            fan.status[index] = WAITING
+        elif kind == "frame" and frame is not None:
+            path, holder = f"{frame.path}/{step}".replace("/~", "~"), scope
+        else:
+            path, holder = f"{scope.path}/{step}", scope
+        child = Frame(
+            path, step, None, delivered, holder.frame.checkpoint, home=home, dynamic=dynamic,
+            args=dict(dynamic.env), parent=holder.frame,
+        )  # fmt: skip
+        holder.children.append(child)
+        return child
+
+    def _advance_inside(
+        self, kind: str, scope: Scope, fan: Fan | None, frame: Frame | None, index: int, step: str,
+        fact: Value | Raised,
+    ) -> None:  # fmt: skip
+        if kind == "unit":
+            top, _, rest = step.partition("/")
+            scope.known.setdefault(scope.g.index[top.split("~")[0]], {})[rest] = fact
+        else:
+            self._advance(kind, scope, fan, frame, index, step, fact)
+
+    # ------------------------------------------------------------------ lost processes and values
+
+    def _on_home_lost(self, report: HomeLost) -> None:
+        if report.home not in self.homes:
+            return
+        self.homes.discard(report.home)
+        for frame in list(self.frames.values()):
+            if frame.home == report.home:
+                frame.home = None
+                frame.owns_home = False
+                if any(fleeting(v) for v in frame.args.values()):
+                    error = ErrorInfo("wfc.WorkerLost", f"its process is gone: {report.reason}")
+                    self.abort(frame, ("error", error))
+        for work in list(self.works.values()):
+            if work.home == report.home and work.id in self.works:
+                work.home = None
+                if work.kind == "unit" and work.scope.alive:
+                    self.drop_work(work.id)
+                    todo = [i for i in work.nodes if work.scope.status[i] == RUNNING]
+                    if todo:
+                        self.dispatch(work.scope, todo[0], todo)
+
+    def _on_value_lost(self, report: ValueLost) -> None:
+        work = self.works.get(report.work)
+        if work is None:
+            return
+        scope = work.fan.scope if work.fan is not None else work.scope
+        for name in report.names:
+            where = scope.find(name)
+            if where is not None:
+                where.values[name] = HOLLOW
+        work.submitted = False
+        if work.kind == "map" and work.fan is not None:
+            work.left = len(work.indices)
+        self.ready[work.id] = work
+
+    def _on_tick(self) -> None:
+        while self.timers and self.timers[0][0] <= self.now:
+            key = self.pop_timer()
+            self.fire(key)
+            self._run_agenda()
+
+    def cancel_offsets(self, work: int, offsets: tuple[int, ...]) -> None:
+        """Have the executor stop some elements of a work."""
+        known = self.works.get(work)
+        if known is not None:
+            known.left -= len(offsets)
+        if self.live:
+            self.effects.append(CancelWork(work, offsets))
+
+    # ------------------------------------------------------------------ records
+
+    def _apply(self, record: Record, sync: bool = False) -> None:
+        self.record(record, sync)
+        self._replay(record)
+
+    def _replay(self, record: Record) -> None:
+        if isinstance(record, Began):
+            self._begin(record.params)
+        elif isinstance(record, Completed):
+            self._replay_completed(record)
+        elif isinstance(record, Advanced):
+            self._replay_advanced(record)
+        elif isinstance(record, Hopped):
+            self._replay_hopped(record)
+        elif isinstance(record, Attempted):
+            self._replay_attempted(record)
+        elif isinstance(record, Grew):
+            self._replay_grew(record)
+        elif isinstance(record, Computed):
+            self._replay_computed(record)
+        elif isinstance(record, Fired):
+            call = self.timer_calls.pop(record.timer, None)
+            if call is not None:
+                call()
+        elif isinstance(record, Signalled):
+            self.signalled(record)
+        elif isinstance(record, Cancelled):
+            if self.root is not None:
+                self.abort(self.root, ("cancelled", record.reason))
+        elif isinstance(record, Ended):
+            self.ended = True
+
+    def _replay_completed(self, record: Completed) -> None:
+        if not record.node:
+            frame = self.frames.get(record.path)
+            if frame is not None and frame.work is not None:
+                self._forget(frame.work)
+                self._frame_result(frame, record.columns)
+            return
+        found = self.locate(record.path, record.node)
+        if found is None:
+            return
+        scope, index = found
+        fan = scope.fans.get(index)
+        if fan is not None and fan.members is None:
+            self.take_columns(fan, record.indices, record.columns)
+            return
+        self._forget_unit(scope, index)
+        self._unit_done(scope, record.columns)
+
+    def _forget_unit(self, scope: Scope, index: int) -> None:
+        for work_id in list(scope.works):
+            work = self.works.get(work_id)
+            if work is not None and work.kind == "unit" and index in work.nodes:
+                self._forget(work_id)
+                scope.works.discard(work_id)
+
+    def _forget(self, work: int) -> None:
+        self.works.pop(work, None)
+        self.ready.pop(work, None)
+
+    def _find(
+        self, path: str, node: str
+    ) -> tuple[str, Scope | None, Fan | None, Frame | None, int]:
+        if not node:
+            frame = self.frames.get(path)
+            return "frame", frame.scope if frame else None, None, frame, 0
+        found = self.locate(path, node)
+        if found is None:
+            return "", None, None, None, 0
+        scope, index = found
+        fan = scope.fans.get(index)
+        if fan is not None and fan.members is None:
+            return "map", scope, fan, None, index
+        return "unit", scope, None, None, index
+
+    def _replay_advanced(self, record: Advanced) -> None:
+        kind, scope, fan, frame, _ = self._find(record.path, record.node)
+        if kind and scope is not None:
+            self._advance(kind, scope, fan, frame, record.index, record.step, record.value)
+
+    def _replay_hopped(self, record: Hopped) -> None:
+        kind, scope, fan, frame, _ = self._find(record.path, record.node)
+        if not kind or scope is None:
+            return
+        if kind == "frame" and frame is not None and not record.frame:
+            if frame.hop >= record.state.hop:
+                return
+            if frame.work is None or frame.work not in self.works:
+                self._jump(frame, record.state)
+                return
+        self._hopped(kind, scope, fan, frame, record.index, record.frame, record.state)
+
+    def _jump(self, frame: Frame, state: HopState) -> None:
+        """Stand at a later hop at once: what was before it is no longer in the journal."""
+        if frame.scope is not None:
+            self.bury(frame.scope)
+        frame.hop = state.hop
+        frame.target = state.target
+        frame.args = dict(state.args)
+        frame.exit = None
+        frame.known = {}
+        frame.workflow = (
+            self.plan.workflows.get(state.target) if state.callee == "workflow" else None
+        )
+        if frame.workflow is not None:
+            self.enter(frame)
+
+    def _replay_attempted(self, record: Attempted) -> None:
+        kind, scope, fan, frame, index = self._find(record.path, record.node)
+        if kind == "map" and fan is not None:
+            if fan.status[record.index] == RUNNING:
+                self._element_attempt(fan, record)
+        elif kind == "frame" and frame is not None:
+            if frame.work is not None:
+                self._forget(frame.work)
+            self._frame_attempt(frame, record)
+        elif kind == "unit" and scope is not None:
+            nodes = self._unit_nodes(scope, index)
+            self._forget_unit(scope, index)
+            self._unit_attempt(scope, nodes, record)
+
+    def _unit_nodes(self, scope: Scope, index: int) -> list[int]:
+        for work_id in scope.works:
+            work = self.works.get(work_id)
+            if work is not None and work.kind == "unit" and index in work.nodes:
+                return work.nodes
+        return [index]
+
+    def _replay_grew(self, record: Grew) -> None:
+        kind, scope, fan, frame, index = self._find(record.path, record.node)
+        if not kind or scope is None:
+            return
+        nodes = self._unit_nodes(scope, index) if kind == "unit" else []
+        if kind == "unit":
+            self._forget_unit(scope, index)
+        elif frame is not None and frame.work is not None:
+            self._forget(frame.work)
+        self._grow(kind, scope, fan, frame, nodes, record.index, record.step, record.dynamic, None)
+
+    def _replay_computed(self, record: Computed) -> None:
+        at = (record.path, record.node, record.key)
+        entry = self.undecided.get(at)
+        self.retry_undecided.pop(at, None)
+        if entry is None:
+            self.computed[at] = record.value
+            return
+        self._forget_expr(record)
+        if isinstance(record.value, Hollow) and record.key not in ("value", "return"):
+            return
+        entry[1](record.value)
+
+    def _forget_expr(self, record: Computed) -> None:
+        for work_id, (key, _, _) in list(self.expr_jobs.items()):
+            work = self.works.get(work_id)
+            if work is None or key != record.key or work.scope.path != record.path:
+                continue
+            if work.scope.g.nodes[work.node].node.id == record.node:
+                self._forget(work_id)
+                self.expr_jobs.pop(work_id, None)
+
+    def _regroup(self) -> None:
+        """After a replay: one work for all that is left of each fan-out, not one per attempt."""
+        fans: dict[int, Fan] = {}
+        for work_id in list(self.ready):
+            work = self.ready[work_id]
+            work.home = work.frame.home if work.frame is not None else None
+            if work.kind == "map" and work.fan is not None:
+                fans[id(work.fan)] = work.fan
+                self._forget(work_id)
+                work.fan.works.discard(work_id)
+        for fan in fans.values():
+            left = [k for k in range(fan.count) if fan.status[k] == RUNNING]
+            if left and self.map_node(fan).carried:
+                self._ship(fan, range(fan.count) if len(left) == fan.count else left)
+        for scopes in self.scopes.values():
+            for scope in scopes:
+                scope.regions.clear()
+        for work in self.ready.values():
+            if work.kind == "unit":
+                work.park = False
+                self._place(work.scope, work.node, work)
+
+
+def _only(chunk: Chunk) -> Value:
+    """The one value of a column of one."""
+    if isinstance(chunk, Column):
+        return Inline(obj=chunk.load()[0])
+    return chunk[0]
+
+
+def _completed(
+    path: str, node: str, indices: Sequence[int], columns: dict[str, Chunk | int], report: Done,
+    now: float,
+) -> Completed:  # fmt: skip
+    meta = report.meta
+    return Completed(path, node, indices, columns, now, meta.started, meta.seconds, meta.worker)
+
+
+def _counted(error: ErrorInfo, attempts: int) -> ErrorInfo:
+    return ErrorInfo(
+        error.type, error.message, error.traceback, error.bases, error.task, error.where, attempts
+    )
+
+
+def _seconds(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _digest(expr: Any) -> str:
+    return str(zlib.crc32(repr(expr).encode()))
+
+
+__all__ = ["Append", "Engine", "Event"]

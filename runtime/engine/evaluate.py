@@ -1,0 +1,355 @@
+"""Expressions inside the engine: over what is at hand; elsewhere they become work."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from wfc.plan import expr as ex
+from wfc.plan.model import BranchNode, CallNode, MapNode
+from wfc.runtime.engine.graphs import NodeInfo
+from wfc.runtime.engine.records import Computed
+from wfc.runtime.engine.state import Core, Fan, Scope, durable
+from wfc.runtime.values import (
+    HOLLOW,
+    Bound,
+    Caught,
+    Column,
+    ErrorInfo,
+    Hollow,
+    Inline,
+    Pairs,
+    Pending,
+    Rows,
+    Transient,
+    Value,
+    Waited,
+    inline_size,
+    load_inline,
+)
+
+AT_HAND = 4 * 1024 * 1024
+"""An expression over more than this many bytes is evaluated by a worker."""
+
+Then = Callable[[Value, bool], None]
+"""Takes a value, and whether it is volatile (made from what is not kept)."""
+
+
+def hollow(value: Value) -> bool:
+    """Whether some of a value would have to be made again."""
+    if isinstance(value, Hollow):
+        return True
+    if isinstance(value, Pairs):
+        return hollow(value.rows)
+    if isinstance(value, Waited):
+        return hollow(value.ready)
+    if isinstance(value, Caught):
+        return hollow(value.value)
+    if isinstance(value, Rows):
+        return any(not isinstance(c, Column) and any(hollow(v) for v in c) for c in value.chunks)
+    return False
+
+
+def as_pending(value: Any) -> Pending | None:
+    """The handles that a value is, or `None` when it is a plain one."""
+    if not isinstance(value, Inline):
+        return None
+    loaded = value.peek(b"Pending")
+    return loaded if isinstance(loaded, Pending) else None
+
+
+def fleeting(value: Value) -> bool:
+    """Whether a value would not outlive the process that holds it."""
+    if isinstance(value, Transient | Bound | Hollow):
+        return True
+    if isinstance(value, Rows):
+        return any(not isinstance(c, Column) and any(fleeting(v) for v in c) for c in value.chunks)
+    if isinstance(value, Pairs):
+        return fleeting(value.rows)
+    if isinstance(value, Caught):
+        return fleeting(value.value)
+    return False
+
+
+class Evaluating(Core):
+    """Looks names up, and computes expressions."""
+
+    @abstractmethod
+    def fail(self, scope: Scope, index: int, error: ErrorInfo) -> None:
+        """A node has failed."""
+
+    @abstractmethod
+    def revive(self, scope: Scope, name: str, then: Callable[[], None]) -> None:
+        """Have a value made again."""
+
+    @abstractmethod
+    def join(
+        self, pending: Pending, then: Callable[[Rows], None], fail: Callable[[ErrorInfo], None]
+    ) -> None:
+        """Wait for all members of a pending value."""
+
+    def lookup(self, scope: Scope, name: str) -> Any:
+        """The value of a name, `None` when there is none (yet)."""
+        at: Scope | None = scope
+        while at is not None:
+            if name in at.values:
+                return at.values[name]
+            if name in at.g.index:
+                return None
+            at = at.up
+        return None
+
+    def is_volatile(self, scope: Scope, names: list[str]) -> bool:
+        """Whether any of these names was made from what is not kept."""
+        for name in names:
+            at: Scope | None = scope
+            while at is not None:
+                if name in at.values:
+                    if name in at.volatile:
+                        return True
+                    break
+                at = at.up
+        return False
+
+    # ------------------------------------------------------------------ computing
+
+    def compute(
+        self,
+        scope: Scope,
+        index: int,
+        key: str,
+        expr: Any,
+        then: Then,
+        *,
+        lazy: bool = False,
+        joined: bool = False,
+        explode: bool = False,
+    ) -> None:
+        """Compute an expression of a node and hand the value to `then`.
+
+        `lazy`: over values that are not kept the result is `HOLLOW`, made when it is needed.
+        `joined`: a pending result is waited for. `explode`: the value is a list, wanted as `Rows`.
+        """
+        info = scope.g.nodes[index]
+        short = self._shortcut(scope, expr)
+        if short is not None and not hollow(short):
+            self._hand(scope, index, short, self._volatile_expr(scope, expr), then, joined)
+            return
+        names = list(dict.fromkeys(ex.names(expr)))
+        volatile = self.is_volatile(scope, names)
+        bad = [n for n in names if self._is_hollow(scope, n)]
+        if bad:
+            self._compute_hollow(
+                scope, index, key, expr, then, bad, lazy=lazy, joined=joined, explode=explode
+            )
+            return
+        if self._at_hand(scope, names):
+            try:
+                made = info.run(key, expr)(self._objects(scope, expr))
+            except Exception as error:
+                self.fail(scope, index, self._expr_error(scope, info, error))
+                return
+            value: Value = Inline(obj=made)
+            if volatile and not lazy:
+                self._note(scope, info, key, value, explode)
+            self._hand(scope, index, value, volatile, then, joined)
+            return
+        node = info.node.id
+
+        def arrived(value: Value) -> None:
+            self.undecided.pop((scope.path, node, key), None)
+            if lazy and fleeting(value):
+                value = value if self.live else HOLLOW
+            self._hand(scope, index, value, volatile or fleeting(value), then, joined)
+
+        known = self.computed.pop((scope.path, node, key), None)
+        if known is not None:
+            arrived(known)
+            return
+        self.undecided[scope.path, node, key] = (scope, arrived)
+        work = self.new_work("expr", scope, index)
+        work.nodes = []
+        scope.works.add(work.id)
+        self.expr_jobs[work.id] = (key, expr, explode)
+
+    def _compute_hollow(
+        self, scope: Scope, index: int, key: str, expr: Any, then: Then, bad: list[str],
+        *, lazy: bool, joined: bool, explode: bool,
+    ) -> None:  # fmt: skip
+        if lazy:
+            then(HOLLOW, True)
+            return
+        at = (scope.path, scope.g.nodes[index].node.id, key)
+
+        def noted(value: Value) -> None:
+            self.undecided.pop(at, None)
+            self._hand(scope, index, value, True, then, joined)
+
+        def again() -> None:
+            self.undecided.pop(at, None)
+            self.compute(scope, index, key, expr, then, joined=joined, explode=explode)
+
+        if not self.live:
+            self.undecided[at] = (scope, noted)
+            self.retry_undecided[at] = again
+            return
+        left = len(bad)
+
+        def one() -> None:
+            nonlocal left
+            left -= 1
+            if left == 0 and scope.alive:
+                self.later(again)
+
+        for name in bad:
+            self.revive(scope, name, one)
+
+    def _note(self, scope: Scope, info: NodeInfo, key: str, value: Value, explode: bool) -> None:
+        if explode:
+            try:
+                value = Inline(obj=len(load_inline(value)))
+            except TypeError:
+                return
+        self.record(Computed(scope.path, info.node.id, key, durable(value), self.now))
+
+    def _hand(
+        self, scope: Scope, index: int, value: Value, volatile: bool, then: Then, joined: bool
+    ) -> None:
+        if joined:
+            pending = as_pending(value)
+            if pending is not None:
+                self.join(
+                    pending,
+                    lambda rows: then(rows, volatile),
+                    lambda error: self.fail(scope, index, error),
+                )
+                return
+        then(value, volatile)
+
+    def _is_hollow(self, scope: Scope, name: str) -> bool:
+        value = self.lookup(scope, name)
+        return value is not None and hollow(value)
+
+    def _volatile_expr(self, scope: Scope, expr: Any) -> bool:
+        return self.is_volatile(scope, list(ex.names(expr)))
+
+    def _shortcut(self, scope: Scope, expr: Any) -> Value | None:
+        """Values of expressions that only move values about, wherever those are."""
+        op = expr[0]
+        if op == "name":
+            found: Value | None = self.lookup(scope, expr[1])
+            return found
+        if op == "handle":
+            return self.handles_of(scope, expr[1])
+        if op == "attr":
+            inner = self._shortcut(scope, expr[1])
+            if isinstance(inner, Waited):
+                if expr[2] == "ready":
+                    return inner.ready
+                if expr[2] == "pending":
+                    return Inline(obj=inner.pending)
+            return None
+        if op == "idx" and expr[2][0] == "lit" and isinstance(expr[2][1], int):
+            inner = self._shortcut(scope, expr[1])
+            if isinstance(inner, Rows) and inline_size(inner) is None:
+                values = list(inner.values())
+                if -len(values) <= expr[2][1] < len(values):
+                    return values[expr[2][1]]
+            return None
+        if op == "list" and expr[1]:
+            parts = [self._shortcut(scope, e) for e in expr[1]]
+            if all(p is not None for p in parts) and not all(
+                inline_size(p) is not None for p in parts if p is not None
+            ):
+                return Rows([[p for p in parts if p is not None]])
+            return None
+        if op == "bin" and expr[1] == "+":
+            a, b = self._shortcut(scope, expr[2]), self._shortcut(scope, expr[3])
+            if isinstance(a, Rows) and isinstance(b, Rows):
+                return Rows([*a.chunks, *b.chunks])
+        return None
+
+    def handles_of(self, scope: Scope, name: str) -> Value | None:
+        """The handles of a fan-out or group, or the pending value that a name stands for."""
+        value = self.lookup(scope, "&" + name)
+        if value is None:
+            value = self.lookup(scope, name)
+        return value if isinstance(value, Inline) else None
+
+    def _at_hand(self, scope: Scope, names: list[str]) -> bool:
+        total = 0
+        for name in names:
+            value = self.lookup(scope, name)
+            if value is None:
+                value = self.lookup(scope, "&" + name)
+            size = None if value is None else inline_size(value)
+            if size is None:
+                return False
+            total += size
+        return total <= AT_HAND
+
+    def _objects(self, scope: Scope, expr: Any) -> dict[str, Any]:
+        env: dict[str, Any] = {}
+        for name in ex.names(expr):
+            value = self.lookup(scope, name)
+            if value is not None:
+                env[name] = load_inline(value)
+            handle = self.handles_of(scope, name)
+            if handle is not None:
+                env["&" + name] = load_inline(handle)
+        return env
+
+    def _expr_error(self, scope: Scope, info: NodeInfo, error: Exception) -> ErrorInfo:
+        kind = type(error)
+        name = kind.__qualname__
+        if kind.__module__ not in ("builtins",):
+            name = f"{kind.__module__}.{name}"
+        text = f"{error}" if not isinstance(error, KeyError) else f"no item {error}"
+        return ErrorInfo(
+            type=name,
+            message=text,
+            task=self.node_path(scope, info.index),
+            where=info.node.where,
+        )
+
+    def node_path(self, scope: Scope, index: int) -> str:
+        """The id of a task instance."""
+        node = scope.g.nodes[index].node
+        origin = getattr(node, "origin", None)
+        if origin and scope.owner[0] == "element":
+            fan: Fan = scope.owner[1]
+            return f"{fan.scope.path}/{origin}[{scope.owner[2]}]/{node.id}"
+        return f"{scope.path}/{node.id}"
+
+    def keeps(self, scope: Scope, index: int) -> bool:
+        """Whether a call's result is kept: its own word, and that of every frame round it."""
+        node = scope.g.nodes[index].node
+        own = node.checkpoint if isinstance(node, CallNode) else True
+        return bool(own) and scope.frame.checkpoint
+
+    def output_node(self, scope: Scope, index: int, name: str) -> tuple[Scope, int] | None:
+        """For a name that a branch gives: the scope of the arm taken and the node in it."""
+        node = scope.g.nodes[index].node
+        if not isinstance(node, BranchNode) or name not in node.outputs:
+            return None
+        arm: Scope | None = scope.state.get(index)
+        if arm is None:
+            return None
+        inner = node.outputs[name][arm.owner[3]]
+        if inner is None:
+            return None
+        return arm, arm.g.index[inner]
+
+    @staticmethod
+    def output_column(node: MapNode, name: str) -> str:
+        """The column that holds an output of a fan-out."""
+        for out in node.outputs:
+            if out.name == name:
+                plain = out.key is None and out.when is None and out.value[0] == "name"
+                if plain and any(
+                    isinstance(n, CallNode) and n.id == out.value[1] for n in node.body.nodes
+                ):
+                    return str(out.value[1])
+                return f"={name}"
+        return f"={name}"

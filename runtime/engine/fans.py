@@ -1,0 +1,578 @@
+"""Fan-outs: columns of results, slices given to workers, elements that the engine runs itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from wfc.plan.model import CallNode, MapNode, Node
+from wfc.runtime.engine.evaluate import as_pending, hollow
+from wfc.runtime.engine.frames import Frames
+from wfc.runtime.engine.state import (
+    DONE,
+    DROPPED,
+    FAILED,
+    RUNNING,
+    WAITING,
+    Dispatch,
+    Fan,
+    Scope,
+    Segments,
+    cut,
+    runs,
+)
+from wfc.runtime.values import (
+    HOLLOW,
+    MISSING,
+    Caught,
+    Chunk,
+    Column,
+    ErrorInfo,
+    Inline,
+    Pairs,
+    Pending,
+    Rows,
+    Value,
+    load_inline,
+)
+
+NONE = Inline(obj=None)
+
+
+class Fans(Frames):
+    """Runs fan-outs."""
+
+    def start_node(self, scope: Scope, index: int, node: Node) -> None:
+        """Start a fan-out."""
+        if not isinstance(node, MapNode):
+            super().start_node(scope, index, node)
+            return
+        old = scope.fans.get(index)
+        if index in scope.again and old is not None:
+            self._revive_elements(old)
+            return
+        items = node.items
+        if node.where_each is not None:
+            target: Any = ["name", node.targets[0]]
+            if len(node.targets) > 1:
+                target = ["tuple", [["name", t] for t in node.targets]]
+            items = ["comp", "list", None, target, [[node.targets, items, [node.where_each]]]]
+
+        def expanded(value: Value, volatile: bool) -> None:
+            pending = as_pending(value)
+            if pending is not None:
+                self._expand_stream(scope, index, node, pending, volatile)
+            else:
+                self._expand(scope, index, node, value, volatile)
+
+        joined = node.where_each is not None
+        self.compute(scope, index, "items", items, expanded, joined=joined, explode=True)
+
+    # ------------------------------------------------------------------ expansion
+
+    def _expand(
+        self, scope: Scope, index: int, node: MapNode, value: Value, volatile: bool
+    ) -> None:
+        if not scope.alive:
+            return
+        rows: Rows | None
+        if isinstance(value, Rows):
+            rows, count = value, len(value)
+        elif not self.live and isinstance(value, Inline) and type(value.load()) is int:
+            # Replayed: the journal says how many there were; the list is made again if it is needed.
+            rows, count = None, int(value.load())
+        else:
+            try:
+                objects = list(self.load(value))
+            except Exception as error:
+                self.fail(scope, index, self._expr_error(scope, scope.g.nodes[index], error))
+                return
+            rows, count = Rows([Column(None, len(objects), objects)]), len(objects)
+        fan = self._new_fan(scope, index, node, count)
+        fan.items = rows
+        fan.volatile = volatile
+        if count == 0:
+            self._complete(fan)
+        elif node.carried:
+            fan.status[:] = bytes([RUNNING]) * count
+            self._ship(fan, range(count))
+        else:
+            fan.queue.extend(range(count))
+            self._open_elements(fan, node)
+
+    def _new_fan(self, scope: Scope, index: int, node: MapNode, count: int) -> Fan:
+        fan = Fan(scope, index, count, bytearray(count), count)
+        fan.managed = node.managed
+        self.open_fan(scope, index, fan, [o.name for o in node.outputs])
+        return fan
+
+    def _expand_stream(
+        self, scope: Scope, index: int, node: MapNode, pending: Pending, volatile: bool
+    ) -> None:
+        """Each element starts when the one that it comes from is done."""
+        source = self.fans.get((pending.scope, pending.node))
+        if source is None or not scope.alive:
+            return
+        fan = self._new_fan(scope, index, node, len(pending.indices))
+        fan.source = source
+        fan.source_indices = pending.indices
+        fan.volatile = volatile
+        if fan.count == 0:
+            self._complete(fan)
+            return
+        position = {i: k for k, i in enumerate(pending.indices)}
+
+        def arrived(indices: Sequence[int]) -> None:
+            ready: list[int] = []
+            for i in indices:
+                k = position.get(i)
+                if k is None or fan.status[k] != WAITING or not scope.alive:
+                    continue
+                if source.status[i] == DONE:
+                    fan.item_values[k] = self.member_value(source, pending.node, i)
+                    ready.append(k)
+                elif source.status[i] in (FAILED, DROPPED):
+                    error = source.errors.get(i) or ErrorInfo("wfc.Cancelled", "cancelled")
+                    self.element_error(fan, k, error)
+            if ready and node.carried:
+                for k in ready:
+                    fan.status[k] = RUNNING
+                self._ship(fan, ready)
+            elif ready:
+                fan.queue.extend(ready)
+                self._open_elements(fan, node)
+
+        source.watchers.append(arrived)
+        arrived(pending.indices)
+
+    def _ship(self, fan: Fan, indices: Sequence[int]) -> Dispatch:
+        """Give a slice of a fan-out to the workers."""
+        work = self.new_work("map", fan.scope, fan.node, fan=fan, indices=indices)
+        work.left = len(indices)
+        fan.works.add(work.id)
+        return work
+
+    def item(self, fan: Fan, index: int) -> Value:
+        """The element that a fan-out's body runs on."""
+        if index in fan.item_values:
+            return fan.item_values[index]
+        if fan.items is None:
+            return HOLLOW
+        at = 0
+        for chunk in fan.items.chunks:
+            size = chunk.count if isinstance(chunk, Column) else len(chunk)
+            if index < at + size:
+                if isinstance(chunk, Column):
+                    return Inline(obj=chunk.load()[index - at])
+                return chunk[index - at]
+            at += size
+        return HOLLOW
+
+    def items_of(self, fan: Fan, indices: Sequence[int]) -> Rows:
+        """The elements of a slice, packed where the whole is."""
+        if fan.items is not None and len(indices) == fan.count:
+            return fan.items
+        if fan.items is not None and len(fan.items.chunks) == 1:
+            chunk = fan.items.chunks[0]
+            if isinstance(chunk, Column):
+                objects = chunk.load()
+                return Rows([Column(None, len(indices), [objects[i] for i in indices])])
+        return Rows([[self.item(fan, i) for i in indices]])
+
+    # ------------------------------------------------------------------ elements that the engine runs
+
+    def _open_elements(self, fan: Fan, node: MapNode) -> None:
+        limit = node.concurrency or fan.count
+        while fan.queue and fan.running < limit and fan.scope.alive:
+            k = fan.queue.popleft()
+            if fan.status[k] != WAITING:
+                continue
+            item = self.item(fan, k)
+            if hollow(item) and self.live:
+                self._revive_items(fan, lambda k=k: self._requeue(fan, node, k))  # type: ignore[misc]
+                continue
+            fan.status[k] = RUNNING
+            fan.running += 1
+            values = self._bind_item(fan, node, item)
+            if values is None:
+                continue
+            g = fan.scope.g.inner[node.id]
+            path = f"{fan.scope.path}/{node.id}[{k}]"
+            volatile = set(node.targets) if fan.volatile else None
+            fan.scopes[k] = self.open_scope(
+                path, g, fan.scope, fan.scope.frame, ("element", fan, k), values, volatile
+            )
+
+    def _requeue(self, fan: Fan, node: MapNode, k: int) -> None:
+        fan.queue.append(k)
+        self._open_elements(fan, node)
+
+    def _bind_item(self, fan: Fan, node: MapNode, item: Value) -> dict[str, Value] | None:
+        if len(node.targets) == 1:
+            return {node.targets[0]: item}
+        if hollow(item):
+            return dict.fromkeys(node.targets, HOLLOW)
+        try:
+            parts = list(self.load(item))
+            if len(parts) != len(node.targets):
+                raise ValueError(f"expected {len(node.targets)} values to unpack, got {len(parts)}")
+        except Exception as error:
+            self.fail(
+                fan.scope, fan.node, self._expr_error(fan.scope, fan.scope.g.nodes[fan.node], error)
+            )
+            return None
+        return {t: Inline(obj=p) for t, p in zip(node.targets, parts, strict=True)}
+
+    def element_ended(self, scope: Scope) -> None:
+        """An element's scope is done: take its outputs."""
+        fan, k = scope.owner[1], scope.owner[2]
+        node = self.map_node(fan)
+        wanted = [(o, part) for o in node.outputs for part in (o.when, o.key, o.value) if part]
+        got: dict[tuple[str, int], Value] = {}
+        done = [False]
+
+        def arrived(place: tuple[str, int], value: Value, volatile: bool) -> None:
+            got[place] = value
+            if len(got) == len(wanted) and not done[0]:
+                done[0] = True
+                self._take_outputs(fan, k, node, scope, got)
+
+        last = len(scope.g.nodes) - 1
+        for out, part in wanted:
+            place = (out.name, id(part))
+            if out.when is not None and part is not out.when and not self._wanted(scope, out):
+                arrived(place, NONE, False)
+                continue
+            self.compute(
+                scope, max(last, 0), f"out:{out.name}:{_part(out, part)}", part,
+                lambda v, vol, place=place: arrived(place, v, vol),  # type: ignore[misc]
+                lazy=True, joined=True,
+            )  # fmt: skip
+
+    def _wanted(self, scope: Scope, out: Any) -> bool:
+        env = self._objects(scope, out.when)
+        return bool(scope.g.nodes[-1].run(f"when:{out.name}", out.when)(env))
+
+    def _take_outputs(
+        self, fan: Fan, k: int, node: MapNode, scope: Scope, got: dict[tuple[str, int], Value]
+    ) -> None:
+        for out in node.outputs:
+            column = fan.columns.setdefault(self.output_column(node, out.name), Segments())
+            value = got[out.name, id(out.value)]
+            if out.when is not None and not self.load(got[out.name, id(out.when)]):
+                value = Inline(obj=MISSING)
+            elif out.key is not None:
+                key = self.load(got[out.name, id(out.key)])
+                value = HOLLOW if hollow(value) else Inline(obj=(key, load_inline(value)))
+            column.forget([k])
+            column.add(k, 1, [value])
+        fan.running -= 1
+        self.bury_element(fan, k)
+        self.elements_done(fan, [k])
+        if fan.queue:
+            self._open_elements(fan, node)
+
+    def bury_element(self, fan: Fan, k: int) -> None:
+        """Forget an element's scope."""
+        scope = fan.scopes.pop(k, None)
+        if scope is not None:
+            self.bury(scope)
+
+    def element_failed(self, scope: Scope, error: ErrorInfo) -> None:
+        """An element that the engine runs has failed."""
+        fan, k = scope.owner[1], scope.owner[2]
+        fan.running -= 1
+        self.bury_element(fan, k)
+        self.element_error(fan, k, error)
+        node = fan.scope.g.nodes[fan.node].node
+        if fan.queue and fan.scope.alive:
+            self._open_elements(fan, node)
+
+    # ------------------------------------------------------------------ results
+
+    def take_columns(
+        self, fan: Fan, indices: Sequence[int], columns: dict[str, Chunk | int]
+    ) -> None:
+        """Results of elements that workers ran: `columns` have one entry for each of `indices`."""
+        fresh = [k for k in indices if fan.status[k] == RUNNING]
+        if len(fresh) != len(indices):
+            offsets = {k: at for at, k in enumerate(indices)}
+            for k in fresh:
+                self.take_columns(fan, (k,), {c: cut(v, offsets[k], 1) for c, v in columns.items()})
+            return
+        for name, chunk in columns.items():
+            column = fan.columns.setdefault(name, Segments())
+            for offset, start, count in runs(indices):
+                column.add(start, count, cut(chunk, offset, count))
+        if fan.known:
+            for k in indices:
+                fan.known.pop(k, None)
+        self.elements_done(fan, indices)
+
+    def elements_done(self, fan: Fan, indices: Sequence[int]) -> None:
+        """Mark elements as done, and see whether that was the last."""
+        if isinstance(indices, range) and indices.step == 1:
+            fan.status[indices.start : indices.stop] = bytes([DONE]) * len(indices)
+        else:
+            for k in indices:
+                fan.status[k] = DONE
+        fan.left -= len(indices)
+        self.counts["done"] += len(indices)
+        self.fan_changed(fan, list(indices) if fan.watchers else [])
+        if fan.left == 0:
+            self._complete(fan)
+
+    def element_error(self, fan: Fan, k: int, error: ErrorInfo) -> None:
+        """An element has failed for good."""
+        if fan.status[k] in (DONE, FAILED, DROPPED):
+            return
+        fan.status[k] = FAILED
+        fan.errors[k] = error
+        fan.left -= 1
+        self.counts["failed"] += 1
+        if fan.managed:
+            self.fan_changed(fan, [k])
+            if fan.left == 0:
+                self._complete(fan)
+            return
+        self._stop(fan)
+        self.fail(fan.scope, fan.node, error)
+
+    def _stop(self, fan: Fan) -> None:
+        for work in list(fan.works):
+            self.drop_work(work)
+        fan.works.clear()
+        fan.queue.clear()
+        for k in list(fan.scopes):
+            self.bury_element(fan, k)
+
+    def cancel_fan(self, fan: Fan) -> None:
+        """Stop what still runs of a fan-out or group."""
+        self.cancel_members(fan, range(fan.count))
+
+    def cancel_members(self, fan: Fan, indices: Sequence[int]) -> None:
+        """Stop these members if they are not done."""
+        if fan.members is not None:
+            for k in indices:
+                self._cancel_node(fan.scope, fan.members[k])
+                if fan.status[k] in (WAITING, RUNNING):
+                    fan.status[k] = DROPPED
+            self.fan_changed(fan, list(indices))
+            return
+        dropped = [k for k in indices if fan.status[k] in (WAITING, RUNNING)]
+        gone = set(dropped)
+        for work_id in list(fan.works):
+            work = self.works.get(work_id)
+            if work is None:
+                fan.works.discard(work_id)
+                continue
+            offsets = tuple(o for o, k in enumerate(work.indices) if k in gone)
+            running = sum(1 for k in work.indices if fan.status[k] == RUNNING)
+            if len(offsets) >= running:
+                self.drop_work(work_id)
+                fan.works.discard(work_id)
+            elif offsets and work.submitted:
+                self.cancel_offsets(work_id, offsets)
+        for k in dropped:
+            fan.status[k] = DROPPED
+            fan.left -= 1
+            self.bury_element(fan, k)
+        self.fan_changed(fan, dropped)
+
+    def cancel_offsets(self, work: int, offsets: tuple[int, ...]) -> None:
+        """Have the executor stop some elements of a work."""
+
+    def _cancel_node(self, scope: Scope, index: int) -> None:
+        if scope.status[index] not in (WAITING, RUNNING):
+            return
+        scope.status[index] = DROPPED
+        work = scope.state.pop(("work", index), None)
+        if work is not None:
+            self.drop_work(work)
+        frame = scope.state.pop(("frame", index), None)
+        if frame is not None:
+            frame.deliver = None
+            self.abort(frame, ("cancelled", "no longer needed"))
+        self.close_timer(f"{scope.path}/{scope.g.nodes[index].node.id}")
+        fan = scope.fans.get(index)
+        if fan is not None:
+            self.cancel_fan(fan)
+
+    def _complete(self, fan: Fan) -> None:
+        """No element is left to run: give the outputs their values."""
+        scope, index = fan.scope, fan.node
+        node = scope.g.nodes[index].node
+        if not isinstance(node, MapNode) or not scope.alive:
+            return
+        if fan.errors or DROPPED in fan.status:
+            scope.status[index] = FAILED
+            return
+        fan.reviving = False
+        for out in node.outputs:
+            rows = self.output_rows(fan, node, out.name)
+            value: Value = rows if out.key is None else Pairs(rows)
+            volatile = hollow(value) or fan.volatile or not self._output_kept(scope, node, out.name)
+            if node.catch:
+                value = Caught(value)
+            self.publish(scope, out.name, value, volatile)
+        if scope.status[index] == DONE:
+            scope.again.add(index)
+        self.settle(scope, index, scope.values.get(node.id, NONE))
+
+    def _output_kept(self, scope: Scope, node: MapNode, name: str) -> bool:
+        if not scope.frame.checkpoint:
+            return False
+        return all(n.checkpoint for n in node.body.nodes if isinstance(n, CallNode))
+
+    def output_rows(self, fan: Fan, node: MapNode, name: str) -> Rows:
+        """The joined list of an output."""
+        column = fan.columns.get(self.output_column(node, name))
+        if column is None:
+            return Rows([])
+        rows = column.rows()
+        if all(o.when is None for o in node.outputs if o.name == name):
+            return rows
+        kept: list[Chunk] = []
+        for chunk in rows.chunks:
+            if isinstance(chunk, Column):
+                objects = [o for o in chunk.load() if o is not MISSING]
+                kept.append(Column(None, len(objects), objects))
+            else:
+                kept.append([v for v in chunk if not _missing(v)])
+        return Rows(kept)
+
+    def member_value(self, fan: Fan, name: str, k: int) -> Value:
+        """The result of one member."""
+        if fan.members is not None:
+            value: Value = self.lookup(fan.scope, fan.scope.g.nodes[fan.members[k]].node.id)
+            return value
+        node = self.map_node(fan)
+        column = fan.columns.get(self.output_column(node, name))
+        return HOLLOW if column is None else column.get(k)
+
+    @staticmethod
+    def map_node(fan: Fan) -> MapNode:
+        """The node of a fan-out (a group has none)."""
+        node = fan.scope.g.nodes[fan.node].node
+        if not isinstance(node, MapNode):
+            raise TypeError(f"{node.id} is not a fan-out")
+        return node
+
+    def fan_names(self, fan: Fan) -> list[str]:
+        """The names that stand for a fan-out."""
+        node = fan.scope.g.nodes[fan.node].node
+        return [o.name for o in node.outputs] if isinstance(node, MapNode) else [node.id]
+
+    def fan_changed(self, fan: Fan, indices: list[int]) -> None:
+        """Members of a fan-out or group are done or failed: tell those who watch."""
+        if not indices:
+            return
+        for watcher in list(fan.watchers):
+            watcher(indices)
+
+    # ------------------------------------------------------------------ joining
+
+    def join(
+        self, pending: Pending, then: Callable[[Rows], None], fail: Callable[[ErrorInfo], None]
+    ) -> None:
+        """Wait for all members of a pending value, in their order."""
+        fan = self.fans.get((pending.scope, pending.node))
+        if fan is None:
+            fail(ErrorInfo("wfc.Cancelled", "the calls that this value stands for are gone"))
+            return
+        over = [False]
+
+        def look(_indices: Sequence[int]) -> None:
+            if over[0]:
+                return
+            for k in pending.indices:
+                if fan.status[k] in (FAILED, DROPPED):
+                    over[0] = True
+                    fail(fan.errors.get(k) or ErrorInfo("wfc.Cancelled", "cancelled"))
+                    return
+            if all(fan.status[k] == DONE for k in pending.indices):
+                over[0] = True
+                then(Rows([[self.member_value(fan, pending.node, k) for k in pending.indices]]))
+
+        fan.watchers.append(look)
+        look(())
+
+    # ------------------------------------------------------------------ making again
+
+    def _revive_elements(self, fan: Fan) -> None:
+        node = self.map_node(fan)
+        lost: set[int] = set()
+        for out in node.outputs:
+            column = fan.columns.get(self.output_column(node, out.name))
+            if column is None:
+                lost.update(range(fan.count))
+                continue
+            lost.update(k for k in range(fan.count) if hollow(column.get(k)))
+        if lost:
+            self.remake_members(fan, sorted(lost), None)
+        else:
+            self._complete(fan)
+
+    def remake_members(self, fan: Fan, indices: list[int], then: Callable[[], None] | None) -> None:
+        """Run elements again whose results were not kept."""
+        node = self.map_node(fan)
+        again = [k for k in indices if fan.status[k] == DONE]
+        if then is not None:
+            call = then
+
+            def look(_changed: Sequence[int]) -> None:
+                if all(fan.status[k] == DONE for k in indices) and look in fan.watchers:
+                    fan.watchers.remove(look)
+                    call()
+
+            fan.watchers.append(look)
+        for column in fan.columns.values():
+            column.forget(again)
+        fan.left += len(again)
+        if node.carried:
+            for k in again:
+                fan.status[k] = RUNNING
+            self._ship(fan, again)
+        else:
+            for k in again:
+                fan.status[k] = WAITING
+            fan.queue.extend(again)
+            self._open_elements(fan, node)
+
+    def _revive_items(self, fan: Fan, then: Callable[[], None]) -> None:
+        """Make the elements of a fan-out again, whose list was not kept."""
+        scope, index = fan.scope, fan.node
+        node = self.map_node(fan)
+
+        def made(value: Value, _volatile: bool) -> None:
+            if isinstance(value, Rows):
+                rows = value
+            else:
+                objects = list(self.load(value))
+                rows = Rows([Column(None, len(objects), objects)])
+            if len(rows) != fan.count:
+                self.fail(scope, index, ErrorInfo(
+                    type="wfc.NotReproducible",
+                    message=f"{node.id} had {fan.count} elements before the crash and has {len(rows)} "
+                    "now: what makes its list is nocheckpoint, but does not make the same list again",
+                    task=self.node_path(scope, index), where=node.where,
+                ))  # fmt: skip
+                return
+            fan.items = rows
+            then()
+
+        items = node.items
+        if node.where_each is not None:
+            target: Any = ["name", node.targets[0]]
+            if len(node.targets) > 1:
+                target = ["tuple", [["name", t] for t in node.targets]]
+            items = ["comp", "list", None, target, [[node.targets, items, [node.where_each]]]]
+        self.compute(scope, index, "items again", items, made, explode=True, joined=True)
+
+
+def _missing(value: Value) -> bool:
+    return isinstance(value, Inline) and value.peek(b"MISSING") is MISSING
+
+
+def _part(out: Any, part: Any) -> str:
+    return "when" if part is out.when else "key" if part is out.key else "value"

@@ -1,0 +1,414 @@
+"""How control moves: scopes open, nodes become ready, values are published, branches are taken."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from wfc.plan.model import (
+    AnyNode,
+    BranchNode,
+    CallNode,
+    ExprNode,
+    GroupNode,
+    MapNode,
+    Node,
+    ReceiveNode,
+    SleepNode,
+)
+from wfc.runtime.engine.evaluate import Evaluating, hollow
+from wfc.runtime.engine.graphs import GraphInfo, NodeInfo
+from wfc.runtime.engine.state import DONE, FAILED, RUNNING, WAITING, Fan, Frame, Scope
+from wfc.runtime.values import HOLLOW, ErrorInfo, Inline, Pending, Result, Rows, Value
+
+NONE = Inline(obj=None)
+
+
+class Flow(Evaluating):
+    """Opens scopes and moves values through them."""
+
+    @abstractmethod
+    def start_node(self, scope: Scope, index: int, node: Node) -> None:
+        """Start a node of a kind that this layer does not know."""
+
+    @abstractmethod
+    def frame_ended(self, frame: Frame) -> None:
+        """Everything in a frame's scope is settled."""
+
+    @abstractmethod
+    def final_ended(self, scope: Scope) -> None:
+        """A `finally:` block is done."""
+
+    @abstractmethod
+    def element_ended(self, scope: Scope) -> None:
+        """An element's scope is done."""
+
+    @abstractmethod
+    def scope_failed(self, scope: Scope, error: ErrorInfo) -> None:
+        """Something inside a scope has failed and nothing in it takes care of that."""
+
+    @abstractmethod
+    def fan_changed(self, fan: Fan, indices: list[int]) -> None:
+        """Members of a fan-out or group are done or failed."""
+
+    # ------------------------------------------------------------------ scopes
+
+    def open_scope(
+        self,
+        path: str,
+        g: GraphInfo,
+        up: Scope | None,
+        frame: Frame,
+        owner: tuple[Any, ...],
+        values: dict[str, Value] | None = None,
+        volatile: set[str] | None = None,
+    ) -> Scope:
+        """Make an instance of a graph and put its ready nodes on the agenda."""
+        count = len(g.nodes)
+        scope = Scope(path, g, up, frame, owner, bytearray(count), [0] * count)
+        if values:
+            scope.values.update(values)
+        if volatile:
+            scope.volatile.update(volatile)
+        self.scopes.setdefault(path, []).append(scope)
+        for info in g.nodes:
+            if isinstance(info.node, GroupNode):
+                self._open_group(scope, info)
+        for info in g.nodes:
+            if not is_managed(g, info.node):
+                scope.open += 1
+            if info.unit is None:
+                self._await(scope, info.index, self.needs(info))
+            elif info.unit.order[0] == info.index:
+                self._await(scope, info.index, info.unit.needs)
+        if scope.open == 0:
+            self.later(self.scope_done, scope)
+        if g.tail is None:
+            self.later(self._passed, scope)
+        return scope
+
+    def needs(self, info: NodeInfo) -> tuple[list[str], list[str]]:
+        """Names and handles that must be there before a node starts."""
+        node = info.node
+        names = [*info.names, *info.after]
+        if isinstance(node, GroupNode):
+            return list(node.members), []
+        handles = list(info.handles)
+        if isinstance(node, MapNode) and node.carried:
+            names += info.free
+            handles += info.free_handles
+        return names, handles
+
+    def _await(self, scope: Scope, index: int, needs: tuple[list[str], list[str]]) -> None:
+        missing = 0
+        for name in (*dict.fromkeys(needs[0]), *("&" + h for h in dict.fromkeys(needs[1]))):
+            where = self._provider(scope, name)
+            if where is None:
+                continue
+            missing += 1
+            where.waiters.setdefault(name, []).append((scope, index))
+        scope.missing[index] = missing
+        if missing == 0:
+            self.later(self.start, scope, index)
+
+    def _provider(self, scope: Scope, name: str) -> Scope | None:
+        """The scope that a name is still to come from; `None` when it is there already."""
+        plain = name.lstrip("&")
+        at: Scope | None = scope
+        while at is not None:
+            if name in at.values or (
+                name is not plain and plain in at.values and plain not in at.g.index
+            ):
+                return None
+            if plain in at.g.index:
+                if name is not plain and not self._has_handle(at, plain):
+                    # A handle of a name that is itself a pending value: the value is the handle.
+                    if plain in at.values:
+                        return None
+                    at.exports.setdefault(plain, [])
+                    at.handle_names.add(plain)
+                return at
+            at = at.up
+        return None
+
+    @staticmethod
+    def _has_handle(scope: Scope, name: str) -> bool:
+        return isinstance(scope.g.nodes[scope.g.index[name]].node, MapNode | GroupNode)
+
+    def publish(self, scope: Scope, name: str, value: Any, volatile: bool = False) -> None:
+        """Give a name its value, and tell those who wait for it."""
+        scope.values[name] = value
+        if volatile:
+            scope.volatile.add(name)
+        else:
+            scope.volatile.discard(name)
+        self._wake(scope, name)
+        if name in scope.handle_names:
+            self._wake(scope, "&" + name)
+        for outer in scope.exports.get(name, ()):
+            parent: Scope = scope.owner[1]
+            self.publish(parent, outer, value, volatile)
+
+    def _wake(self, scope: Scope, name: str) -> None:
+        for waiter in scope.waiters.pop(name, ()):
+            if callable(waiter):
+                waiter()
+                continue
+            who, index = waiter
+            who.missing[index] -= 1
+            if who.missing[index] == 0 and who.alive:
+                self.later(self.start, who, index)
+
+    def when_published(self, scope: Scope, name: str, call: Callable[[], None]) -> None:
+        """Have `call` made when a name gets its (next) value."""
+        scope.waiters.setdefault(name, []).append(call)
+
+    # ------------------------------------------------------------------ nodes
+
+    def start(self, scope: Scope, index: int) -> None:
+        """A node (or the unit that it leads) has all that it waited for."""
+        if not scope.alive or scope.status[index] not in (WAITING, DONE):
+            return
+        if scope.status[index] == DONE and index not in scope.again:
+            return
+        scope.status[index] = RUNNING
+        node = scope.g.nodes[index].node
+        if isinstance(node, ExprNode) and self._alone(scope, index):
+            self.compute(
+                scope, index, "value", node.expr, lambda v, vol: self.settle(scope, index, v, vol),
+                lazy=True,
+            )  # fmt: skip
+        elif isinstance(node, BranchNode) and self._alone(scope, index):
+            self._choose(scope, index, node, 0)
+        elif isinstance(node, GroupNode):
+            names = list(node.members)
+            rows = Rows([[self.lookup(scope, name) for name in names]])
+            self.settle(scope, index, rows, self.is_volatile(scope, names))
+        else:
+            self.start_node(scope, index, node)
+
+    @staticmethod
+    def _alone(scope: Scope, index: int) -> bool:
+        return scope.g.nodes[index].unit is None or index in scope.loose
+
+    def settle(self, scope: Scope, index: int, value: Any, volatile: bool = False) -> None:
+        """A node is done, with this value."""
+        if not scope.alive:
+            return
+        node = scope.g.nodes[index].node
+        again = index in scope.again
+        scope.again.discard(index)
+        scope.status[index] = DONE
+        if not isinstance(node, MapNode) or all(o.name != node.id for o in node.outputs):
+            self.publish(scope, node.id, value, volatile)
+        self._in_groups(scope, index)
+        if not again and not is_managed(scope.g, node):
+            self._one_less(scope)
+
+    def _one_less(self, scope: Scope) -> None:
+        scope.open -= 1
+        if scope.open == 0:
+            self.later(self.scope_done, scope)
+
+    def fail(self, scope: Scope, index: int, error: ErrorInfo) -> None:
+        """A node has failed for good: its `catch`, its `wait`, or the scope takes it."""
+        if not scope.alive:
+            return
+        node = scope.g.nodes[index].node
+        if getattr(node, "catch", False):
+            result = Inline(obj=Result(ok=False, error=error))
+            if isinstance(node, MapNode):
+                for out in node.outputs:
+                    self.publish(scope, out.name, result)
+            self.settle(scope, index, result)
+            return
+        scope.status[index] = FAILED
+        scope.errors[index] = error
+        if is_managed(scope.g, node):
+            self._in_groups(scope, index)
+            return
+        self.scope_failed(scope, error)
+
+    def _open_group(self, scope: Scope, info: NodeInfo) -> None:
+        node = info.node
+        if not isinstance(node, GroupNode):
+            return
+        count = len(node.members)
+        fan = Fan(scope, info.index, count, bytearray(count), count)
+        fan.members = [scope.g.index[m] for m in node.members]
+        fan.managed = is_managed(scope.g, node)
+        self.open_fan(scope, info.index, fan, [node.id])
+        for position, member in enumerate(fan.members):
+            scope.groups.setdefault(member, []).append((fan, position))
+
+    def open_fan(self, scope: Scope, index: int, fan: Fan, names: list[str]) -> None:
+        """Register handles under the names that stand for them."""
+        scope.fans[index] = fan
+        for name in names:
+            self.fans[scope.path, name] = fan
+            pending = Pending(scope.path, name, tuple(range(fan.count)))
+            scope.values["&" + name] = Inline(obj=pending)
+            self._wake(scope, "&" + name)
+        if fan.managed:
+            scope.frame.fans.append(fan)
+
+    def _in_groups(self, scope: Scope, index: int) -> None:
+        for fan, position in scope.groups.get(index, ()):
+            status = scope.status[index]
+            if fan.status[position] == status:
+                continue
+            fan.status[position] = status
+            if status == FAILED:
+                fan.errors[position] = scope.errors[index]
+            self.fan_changed(fan, [position])
+
+    # ------------------------------------------------------------------ branches
+
+    def _choose(self, scope: Scope, index: int, node: BranchNode, number: int) -> None:
+        if number == len(node.arms):
+            self._take(scope, index, node, number)
+            return
+
+        def decided(value: Value, _volatile: bool) -> None:
+            try:
+                true = bool(self.load(value))
+            except Exception as error:
+                self.fail(scope, index, self._expr_error(scope, scope.g.nodes[index], error))
+                return
+            if true:
+                self._take(scope, index, node, number)
+            else:
+                self.later(self._choose, scope, index, node, number + 1)
+
+        self.compute(scope, index, f"if:{number}", node.arms[number].condition, decided)
+
+    @abstractmethod
+    def load(self, value: Value) -> Any:
+        """The object of a small value."""
+
+    def _take(self, scope: Scope, index: int, node: BranchNode, number: int) -> None:
+        if not scope.alive:
+            return
+        suffix = f"{node.id}:{number}" if number < len(node.arms) else f"{node.id}:else"
+        g = scope.g.inner.get(suffix)
+        if g is None:
+            self._branch_passed(scope, index, node)
+            self._branch_part_done(scope, index, node, "arm")
+            return
+        arm = self.open_scope(scope.path, g, scope, scope.frame, ("arm", scope, index, number))
+        scope.state[index] = arm
+        scope.children.append(arm)
+        for outer, inners in node.outputs.items():
+            inner = inners[number]
+            if inner is not None:
+                arm.exports.setdefault(inner, []).append(outer)
+                if inner in arm.values:
+                    self.publish(scope, outer, arm.values[inner], inner in arm.volatile)
+                elif inner not in arm.g.index:
+                    self._alias(scope, arm, inner, outer)
+
+    def _alias(self, scope: Scope, arm: Scope, inner: str, outer: str) -> None:
+        """An arm's output may be a name from outside the branch."""
+
+        def copy() -> None:
+            value = self.lookup(arm, inner)
+            self.publish(scope, outer, value, self.is_volatile(arm, [inner]))
+
+        if self.lookup(arm, inner) is not None:
+            copy()
+        else:
+            where = self._provider(arm, inner)
+            if where is not None:
+                self.when_published(where, inner, copy)
+
+    def _passed(self, scope: Scope) -> None:
+        """It is known that a scope does not end its frame."""
+        if scope.passing or not scope.alive:
+            return
+        scope.passing = True
+        kind = scope.owner[0]
+        if kind in ("arm", "then"):
+            parent, index = scope.owner[1], scope.owner[2]
+            node = parent.g.nodes[index].node
+            if kind == "arm":
+                self._branch_passed(parent, index, node)
+            elif parent.g.tail == node.id:
+                self.later(self._passed, parent)
+
+    def _branch_passed(self, scope: Scope, index: int, node: BranchNode) -> None:
+        if node.then is not None:
+            g = scope.g.inner[f"{node.id}:then"]
+            then = self.open_scope(scope.path, g, scope, scope.frame, ("then", scope, index))
+            scope.children.append(then)
+            scope.state[("then", index)] = then
+        elif scope.g.tail == node.id:
+            self.later(self._passed, scope)
+
+    def _branch_part_done(self, scope: Scope, index: int, node: BranchNode, part: str) -> None:
+        parts = scope.state.setdefault(("parts", index), set())
+        parts.add(part)
+        if "arm" in parts and ("then" in parts or ("then", index) not in scope.state):
+            self.settle(scope, index, NONE)
+
+    def scope_done(self, scope: Scope) -> None:
+        """Every node of a scope that its end waits for is settled."""
+        if not scope.alive or scope.open != 0:
+            return
+        kind = scope.owner[0]
+        if kind in ("arm", "then"):
+            if scope.g.tail is None:
+                self._passed(scope)
+            parent, index = scope.owner[1], scope.owner[2]
+            self._branch_part_done(parent, index, parent.g.nodes[index].node, kind)
+        elif kind == "element":
+            self.element_ended(scope)
+        elif kind == "finally":
+            self.final_ended(scope)
+        elif scope.frame.scope is scope:
+            self.frame_ended(scope.frame)
+
+    # ------------------------------------------------------------------ what must be made again
+
+    def revive(self, scope: Scope, name: str, then: Callable[[], None]) -> None:
+        """Have a value made again that was not kept, because something needs it now."""
+        where = scope.find(name)
+        if where is None:
+            return
+        self.when_published(where, name, then)
+        index = where.g.index.get(name)
+        if index is None:
+            self.revive_argument(where, name)
+            return
+        if index in where.again or where.status[index] != DONE:
+            return
+        node = where.g.nodes[index].node
+        if isinstance(node, BranchNode):
+            found = self.output_node(where, index, name)
+            if found is not None:
+                arm, inner = found
+                self.revive(arm, arm.g.nodes[inner].node.id, lambda: None)
+            return
+        where.again.add(index)
+        self.restart(where, index)
+
+    @abstractmethod
+    def revive_argument(self, scope: Scope, name: str) -> None:
+        """Make an argument, a loop item or a constant of a scope again."""
+
+    @abstractmethod
+    def restart(self, scope: Scope, index: int) -> None:
+        """Run a node again whose value was not kept."""
+
+    def missing_value(self, value: Any) -> bool:
+        """Whether a value has to be made again before it can be used."""
+        return value is None or hollow(value) or value is HOLLOW
+
+
+def is_managed(g: GraphInfo, node: AnyNode) -> bool:
+    """Whether a scope ends without waiting for this node."""
+    if isinstance(node, GroupNode):
+        return any(is_managed(g, g.nodes[g.index[m]].node) for m in node.members)
+    if isinstance(node, CallNode | MapNode | SleepNode | ReceiveNode):
+        return node.managed
+    return False

@@ -1,0 +1,290 @@
+"""Partial results, timers and signals: `wait`, `sleep`, `receive`, `cancel`."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+
+from wfc.plan.model import CancelNode, Node, Quorum, ReceiveNode, SleepNode, WaitNode
+from wfc.runtime.engine.evaluate import as_pending, hollow
+from wfc.runtime.engine.fans import Fans
+from wfc.runtime.engine.records import Fired, Signalled
+from wfc.runtime.engine.state import DONE, DROPPED, FAILED, Fan, Scope, Wait
+from wfc.runtime.values import Caught, ErrorInfo, Inline, Pending, Rows, Value, Waited
+
+NONE = Inline(obj=None)
+
+
+class Waits(Fans):
+    """Decides waits, and keeps timers and signals."""
+
+    def start_node(self, scope: Scope, index: int, node: Node) -> None:
+        """Start a wait, a timer, a receive or a cancel."""
+        if isinstance(node, WaitNode):
+            self._start_wait(scope, index, node)
+        elif isinstance(node, SleepNode):
+            self.compute(
+                scope, index, "duration", node.duration,
+                lambda v, _: self._sleep(scope, index, v),
+            )  # fmt: skip
+        elif isinstance(node, ReceiveNode):
+            self.compute(
+                scope, index, "signal", node.signal,
+                lambda v, _: self._receive(scope, index, node, str(self.load(v))),
+            )  # fmt: skip
+        elif isinstance(node, CancelNode):
+            self.compute(
+                scope, index, "pending", node.pending,
+                lambda v, _: self._cancel(scope, index, v),
+            )  # fmt: skip
+        else:
+            super().start_node(scope, index, node)
+
+    # ------------------------------------------------------------------ wait
+
+    def _start_wait(self, scope: Scope, index: int, node: WaitNode) -> None:
+        if index in scope.again:
+            self._wait_again(scope, index)
+            return
+
+        def members(value: Value, _volatile: bool) -> None:
+            pending = as_pending(value)
+            if pending is None:
+                self._wrong(scope, index, "wait needs calls, a fan-out or a pending value")
+                return
+            self._quorum(scope, index, node, pending)
+
+        self.compute(scope, index, "members", node.members, members)
+
+    def _wrong(self, scope: Scope, index: int, message: str, kind: str = "TypeError") -> None:
+        node = scope.g.nodes[index].node
+        self.fail(
+            scope,
+            index,
+            ErrorInfo(kind, message, task=self.node_path(scope, index), where=node.where),
+        )
+
+    def _quorum(self, scope: Scope, index: int, node: WaitNode, pending: Pending) -> None:
+        count = len(pending.indices)
+
+        def counted(value: Value, _volatile: bool) -> None:
+            given = self.load(value)
+            if isinstance(given, bool) or not isinstance(given, int | float) or given < 0:
+                self._wrong(scope, index, f"a quorum must be a number from 0 on, not {given!r}")
+                return
+            needed = math.ceil(count * given / 100) if node.quorum.form == "percent" else int(given)
+            self._timed(scope, index, node, pending, needed)
+
+        quorum: Quorum = node.quorum
+        if quorum.form == "all":
+            self._timed(scope, index, node, pending, count)
+        elif quorum.form == "any":
+            self._timed(scope, index, node, pending, min(1, count))
+        else:
+            self.compute(scope, index, "quorum", quorum.value, counted)
+
+    def _timed(
+        self, scope: Scope, index: int, node: WaitNode, pending: Pending, quorum: int
+    ) -> None:
+        fan = self.fans.get((pending.scope, pending.node))
+        if fan is None or not scope.alive:
+            self._wrong(scope, index, "the calls that are waited for are gone", "wfc.Cancelled")
+            return
+        wait = Wait(scope, index, fan, pending.indices, quorum)
+        wait.name = pending.node
+        wanted = set(pending.indices)
+        scope.state[index] = wait
+
+        def look(indices: Sequence[int]) -> None:
+            if scope.state.get(index) is not wait or not scope.alive:
+                return
+            for k in indices:
+                if k not in wanted:
+                    continue
+                wanted.discard(k)
+                if fan.status[k] == DONE:
+                    wait.order.append(k)
+                elif fan.status[k] in (FAILED, DROPPED):
+                    wait.failed.add(k)
+                else:
+                    wanted.add(k)
+            self._decide(wait, timed_out=False)
+
+        wait.look = look
+        fan.watchers.append(look)
+        look(pending.indices)
+        if node.timeout is not None and scope.state.get(index) is wait:
+            self.compute(
+                scope, index, "timeout", node.timeout,
+                lambda v, _: self._wait_deadline(wait, float(self.load(v))),
+            )  # fmt: skip
+
+    def _wait_deadline(self, wait: Wait, seconds: float) -> None:
+        if wait.scope.state.get(wait.node) is not wait:
+            return
+        self.timer(wait.scope, wait.node, seconds, lambda: self._decide(wait, timed_out=True))
+
+    def _decide(self, wait: Wait, timed_out: bool) -> None:
+        scope, index = wait.scope, wait.node
+        if scope.state.get(index) is not wait or not scope.alive:
+            return
+        reached = len(wait.order) >= wait.quorum
+        left = len(wait.indices) - len(wait.order) - len(wait.failed)
+        lost = not reached and len(wait.order) + left < wait.quorum
+        if not reached and not timed_out and not lost:
+            return
+        del scope.state[index]
+        if wait.look in wait.fan.watchers:
+            wait.fan.watchers.remove(wait.look)
+        self.stop_timer(scope, index)
+        if lost and not timed_out:
+            self._unreachable(wait)
+            return
+        chosen = set(wait.order[: wait.quorum])
+        ready = [k for k in wait.indices if k in chosen]
+        rest = tuple(k for k in wait.indices if k not in chosen and k not in wait.failed)
+        rows = Rows([[self.member_value(wait.fan, wait.name, k) for k in ready]])
+        failed = [
+            wait.fan.errors.get(k) or ErrorInfo("wfc.Cancelled", "cancelled")
+            for k in wait.indices
+            if k in wait.failed
+        ]
+        pending = Pending(wait.fan.scope.path, wait.name, rest)
+        value = Waited(rows, pending, failed, timed_out and not reached)
+        scope.state[("ready", index)] = (wait.fan, wait.name, ready)
+        self.settle(scope, index, value, hollow(value) or not self._fan_kept(wait.fan))
+
+    def _fan_kept(self, fan: Fan) -> bool:
+        if fan.members is not None:
+            return all(self.keeps(fan.scope, m) for m in fan.members)
+        node = self.map_node(fan)
+        return self._output_kept(fan.scope, node, self.fan_names(fan)[0])
+
+    def _wait_again(self, scope: Scope, index: int) -> None:
+        """Some ready result was not kept: have those made again, the split stays."""
+        value: Waited = scope.values[scope.g.nodes[index].node.id]
+        fan, name, ready = scope.state[("ready", index)]
+
+        def made() -> None:
+            rows = Rows([[self.member_value(fan, name, k) for k in ready]])
+            again = Waited(rows, value.pending, value.failed, value.timed_out)
+            self.settle(scope, index, again, True)
+
+        lost = [k for k in ready if hollow(self.member_value(fan, name, k))]
+        if not lost:
+            made()
+        elif fan.members is None:
+            self.remake_members(fan, lost, made)
+        else:
+            left = len(lost)
+
+            def one() -> None:
+                nonlocal left
+                left -= 1
+                if left == 0:
+                    made()
+
+            for k in lost:
+                self.revive(fan.scope, fan.scope.g.nodes[fan.members[k]].node.id, one)
+
+    def _unreachable(self, wait: Wait) -> None:
+        reasons = "; ".join(
+            f"[{k}] {e.type}: {e.message}" if (e := wait.fan.errors.get(k)) else f"[{k}] cancelled"
+            for k in sorted(wait.failed)
+        )
+        have, of = len(wait.order), len(wait.indices)
+        self._wrong(
+            wait.scope,
+            wait.node,
+            f"{wait.quorum} of {of} cannot be reached any more: {have} done, "
+            f"{len(wait.failed)} failed" + (f" ({reasons})" if reasons else ""),
+            "wfc.QuorumUnreachable",
+        )
+
+    def _cancel(self, scope: Scope, index: int, value: Value) -> None:
+        pending = as_pending(value)
+        if pending is None:
+            self._wrong(scope, index, "cancel needs a pending value")
+            return
+        fan = self.fans.get((pending.scope, pending.node))
+        if fan is not None:
+            self.cancel_members(fan, pending.indices)
+        self.settle(scope, index, NONE)
+
+    # ------------------------------------------------------------------ timers and signals
+
+    def timer(self, scope: Scope, index: int, seconds: float, call: object) -> None:
+        """Set the timer of a node."""
+        key = f"{scope.path}/{scope.g.nodes[index].node.id}"
+        scope.timers.add(key)
+
+        def due() -> None:
+            scope.timers.discard(key)
+            if callable(call):
+                call()
+
+        self.open_timer(key, self.now + max(0.0, seconds), due)
+
+    def stop_timer(self, scope: Scope, index: int) -> None:
+        """Forget the timer of a node."""
+        key = f"{scope.path}/{scope.g.nodes[index].node.id}"
+        scope.timers.discard(key)
+        self.close_timer(key)
+
+    def fire(self, key: str) -> None:
+        """A timer is due."""
+        call = self.timer_calls.pop(key, None)
+        if call is not None:
+            self.record(Fired(key, self.now))
+            call()
+
+    def _sleep(self, scope: Scope, index: int, value: Value) -> None:
+        try:
+            seconds = float(self.load(value))
+        except (TypeError, ValueError):
+            self._wrong(scope, index, f"sleep needs seconds, not {self.load(value)!r}")
+            return
+        self.timer(scope, index, seconds, lambda: self.settle(scope, index, NONE))
+
+    def _receive(self, scope: Scope, index: int, node: ReceiveNode, name: str) -> None:
+        waiting = self.signals.get(name)
+        if waiting:
+            self._received(scope, index, node, waiting.popleft())
+            return
+        self.receivers.setdefault(name, deque()).append((scope, index))
+        scope.state[("signal", index)] = name
+
+        def late() -> None:
+            if scope.state.pop(("signal", index), None) is None:
+                return
+            self._wrong(scope, index, f"no signal {name!r} came in time", "wfc.SignalTimeout")
+
+        if node.timeout is not None:
+            self.compute(
+                scope, index, "timeout", node.timeout,
+                lambda v, _: self.timer(scope, index, float(self.load(v)), late),
+            )  # fmt: skip
+
+    def _received(self, scope: Scope, index: int, node: ReceiveNode, payload: Value) -> None:
+        scope.state.pop(("signal", index), None)
+        self.stop_timer(scope, index)
+        self.settle(scope, index, Caught(payload) if node.catch else payload)
+
+    def signalled(self, record: Signalled) -> None:
+        """A signal came in: the receive that has waited longest takes it, or it waits."""
+        if record.id in self.signal_ids:
+            return
+        self.signal_ids.add(record.id)
+        waiting = self.receivers.get(record.name)
+        while waiting:
+            scope, index = waiting.popleft()
+            node = scope.g.nodes[index].node
+            if (
+                scope.alive
+                and scope.state.get(("signal", index)) == record.name
+                and isinstance(node, ReceiveNode)
+            ):
+                self._received(scope, index, node, record.payload)
+                return
+        self.signals.setdefault(record.name, deque()).append(record.payload)
