@@ -31,7 +31,15 @@ if TYPE_CHECKING:
     from wfc.plan.model import Plan
     from wfc.runtime.storage_errors import Owned, StorageError
     from wfc.runtime.values import ErrorInfo, Pending, Result, WaitResult
-    from wfc.runtime.worker.dynamic import attempt, call, continuation, task_id, wait
+    from wfc.runtime.worker.dynamic import (
+        attempt,
+        call,
+        continuation,
+        receive,
+        sleep,
+        task_id,
+        wait,
+    )
 
 __all__ = [
     "CodeChanged",
@@ -55,9 +63,11 @@ __all__ = [
     "continuation",
     "get",
     "load",
+    "receive",
     "resume",
     "run",
     "runs",
+    "sleep",
     "start",
     "task_id",
     "to_ray_dag",
@@ -68,7 +78,15 @@ _HOME = {
     "wfc.plan.model": ("Plan",),
     "wfc.runtime.storage_errors": ("Owned", "StorageError"),
     "wfc.runtime.values": ("ErrorInfo", "Pending", "Result", "WaitResult"),
-    "wfc.runtime.worker.dynamic": ("attempt", "call", "continuation", "task_id", "wait"),
+    "wfc.runtime.worker.dynamic": (
+        "attempt",
+        "call",
+        "continuation",
+        "receive",
+        "sleep",
+        "task_id",
+        "wait",
+    ),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

@@ -21,7 +21,7 @@ def drain_all(naps: wfc.Pending[int]) -> str:
     """Wait for one of the naps, then go on with the others."""
     if not len(naps):
         return "All done"
-    one = wfc.wait(naps, 1)
+    one = wfc.wait(1, naps)
     return wfc.continuation(wfc.call(show_and_go_on, one.ready, one.pending))
 
 
