@@ -8,6 +8,7 @@ It does no I/O, reads no clock and starts no thread: whoever drives it (`wfc.run
 or a simulator) carries the effects out in order and feeds the events in.
 """
 
+from wfc.runtime.engine import records
 from wfc.runtime.engine.engine import Engine, Event
 from wfc.runtime.engine.records import (
     Append,
@@ -37,4 +38,5 @@ __all__ = [
     "SignalEvent",
     "Submit",
     "Tick",
+    "records",
 ]

@@ -1,0 +1,332 @@
+"""The loop of a run: carries the engine's effects out, and feeds it what happens.
+
+One thread drives the engine and the executor; a second one commits. What is journaled and what is
+submitted go in the engine's order, so that nothing is believed that was not written down first where
+that matters (`Append.sync`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from wfc.plan.model import Plan
+from wfc.runtime import codec
+from wfc.runtime.engine import (
+    Append,
+    CancelEvent,
+    CancelWork,
+    Effect,
+    Ended,
+    Engine,
+    Finish,
+    Release,
+    SignalEvent,
+    Submit,
+    Tick,
+    records,
+)
+from wfc.runtime.journal import Definition, GroupCommitter, Lease
+from wfc.runtime.journal.packing import RecordCodec
+from wfc.runtime.reading import load_value
+from wfc.runtime.store import Store
+from wfc.runtime.values import MISSING, ErrorInfo, Inline
+from wfc.runtime.work import Executor, Log, Program
+
+RECORDS = RecordCodec(
+    (
+        records.Began,
+        records.Completed,
+        records.Advanced,
+        records.Hopped,
+        records.Attempted,
+        records.Grew,
+        records.Computed,
+        records.Fired,
+        records.Signalled,
+        records.Cancelled,
+        records.Ended,
+    )
+)
+"""Packs and unpacks the engine's records."""
+
+POLL = 0.1
+"""The longest that the loop sleeps, in seconds: signals and stops are seen within this."""
+
+Status = Literal["succeeded", "failed", "cancelled", "interrupted"]
+
+
+class Observer(Protocol):
+    """Is shown a run while it goes on; called from the run's thread, and must return quickly."""
+
+    def update(self, engine: Engine, executor: Executor) -> None:
+        """Something may have changed. Called at most every tenth of a second."""
+
+    def log(self, log: Log) -> None:
+        """A task has printed something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run (or this attempt at it) ended. `tasks` counts the results of this attempt."""
+
+    run_id: str
+    status: Status
+    value: Any = None
+    error: ErrorInfo | None = None
+    tasks: int = 0
+    seconds: float = 0.0
+
+
+def create(
+    store: Store,
+    run_id: str,
+    plan: Plan,
+    params: Mapping[str, Any],
+    *,
+    fingerprints: Mapping[str, str] | None = None,
+    options: Mapping[str, str] | None = None,
+) -> None:
+    """Write a new run down; nothing runs yet.
+
+    `params` are validated objects by name. Raises `StorageError`, also when the id is taken.
+    """
+    definition = Definition(
+        entry=plan.entry,
+        plan=plan.to_json().encode(),
+        params=codec.encode(dict(params)),
+        specs={f.path: f.text for f in plan.files},
+        fingerprints=dict(fingerprints or {n: t.fingerprint for n, t in plan.tasks.items()}),
+        options=dict(options or {}),
+    )
+    store.journal.create_run(run_id, definition)
+
+
+def program(store: Store, run_id: str, plan: Plan, functions: bytes) -> Program:
+    """What the workers of a run need."""
+    text = plan.to_json().encode()
+    digest = hashlib.blake2b(text + functions, digest_size=16, person=b"wfc-program").hexdigest()
+    return Program(
+        run_id=run_id,
+        plan=text,
+        functions=functions,
+        store=store.values_url,
+        seal_key=store.key,
+        digest=digest,
+    )
+
+
+class Coordinator:
+    """Drives one run as its owner, from where its journal stands to its end.
+
+    `execute` makes the executor; it is closed here. `stop` interrupts the run when it is set: the
+    run stays resumable. Raises `Owned` when another process has the run, `StorageError`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        run_id: str,
+        execute: Callable[[], Executor],
+        *,
+        observer: Observer | None = None,
+        stop: threading.Event | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._run_id = run_id
+        self._execute = execute
+        self._observer = observer
+        self._stop = stop or threading.Event()
+        self._clock = clock
+        self._outcome: Ended | None = None
+        self._signals_seen = 0
+        self._cancelled = False
+        self._superseded: list[int] = []
+        self._hops: dict[tuple[str, str, int, str], int] = {}
+        self._shown = 0.0
+
+    def run(self, lease: Lease | None = None) -> Outcome:
+        """Run until the run has ended or `stop` is set."""
+        began = time.monotonic()
+        journal = self._store.journal
+        held = lease or journal.acquire(self._run_id)
+        definition = journal.definition(self._run_id)
+        plan = Plan.from_json(definition.plan)
+        self._engine = Engine(plan)
+        self._entry = plan.entry
+        try:
+            empty = self._replay()
+            if self._engine.ended and self._outcome is not None:
+                self._finish(held, self._outcome)
+                return self._result(self._outcome, began)
+            self._committer = GroupCommitter(journal, held)
+            try:
+                self._drive(definition, empty)
+            except BaseException:
+                self._committer.close(flush=False)
+                raise
+            self._committer.close()
+        except BaseException:
+            journal.release(held)
+            raise
+        if self._outcome is None:
+            journal.release(held)
+            return Outcome(
+                self._run_id, "interrupted", tasks=self._engine.counts["done"],
+                seconds=time.monotonic() - began,
+            )  # fmt: skip
+        self._finish(held, self._outcome)
+        return self._result(self._outcome, began)
+
+    # ------------------------------------------------------------------ the loop
+
+    def _replay(self) -> bool:
+        """Fold the journal in; true when there was nothing in it."""
+        empty = True
+        for row in self._store.journal.read(self._run_id):
+            record = RECORDS.unpack(row.data)
+            empty = False
+            if isinstance(record, Ended):
+                self._outcome = record
+            if (
+                isinstance(record, records.Hopped)
+                and record.path == self._entry
+                and not record.node
+            ):
+                self._superseded.clear()
+            if not isinstance(record, records.Signalled | records.Began):
+                self._superseded.append(row.seq)
+            self._engine.replay(record)
+        self._signals_seen = 0
+        self._engine.counts = dict.fromkeys(self._engine.counts, 0)
+        return empty
+
+    def _drive(self, definition: Definition, empty: bool) -> None:
+        engine = self._engine
+        self._executor = executor = self._execute()
+        try:
+            if empty:
+                params = codec.decode(definition.params)
+                effects = engine.begin(
+                    {name: Inline(obj=value) for name, value in params.items()}, self._clock()
+                )
+            else:
+                effects = engine.resume(self._clock())
+            self._carry(effects)
+            while self._outcome is None and not self._stop.is_set():
+                self._turn(executor)
+        finally:
+            executor.close()
+
+    def _turn(self, executor: Executor) -> None:
+        engine = self._engine
+        due = engine.next_due()
+        pause = POLL if due is None else max(0.0, min(POLL, due - self._clock()))
+        for report in executor.poll(pause):
+            if isinstance(report, Log):
+                if self._observer is not None:
+                    self._observer.log(report)
+                continue
+            self._carry(engine.handle(report, self._clock()))
+            if self._outcome is not None:
+                return
+        now = self._clock()
+        due = engine.next_due()
+        if due is not None and due <= now:
+            self._carry(engine.handle(Tick(), now))
+        self._look_outside(now)
+        if self._observer is not None and now - self._shown >= POLL:
+            self._shown = now
+            self._observer.update(engine, executor)
+
+    def _look_outside(self, now: float) -> None:
+        """Signals and cancel requests, which other processes leave in the journal."""
+        tick = self._committer.tick
+        if tick.signals > self._signals_seen:
+            for signal in self._store.journal.new_signals(self._run_id, self._signals_seen):
+                self._signals_seen = max(self._signals_seen, signal.pos)
+                event = SignalEvent(signal.name, signal.id, Inline(data=signal.payload))
+                self._carry(self._engine.handle(event, now))
+        if tick.cancel_requested and not self._cancelled:
+            self._cancelled = True
+            self._carry(self._engine.handle(CancelEvent(), now))
+
+    def _carry(self, effects: list[Effect]) -> None:
+        executor = self._executor
+        for effect in effects:
+            if isinstance(effect, Append):
+                self._append(effect)
+            elif isinstance(effect, Submit):
+                executor.submit(effect.work)  # type: ignore[arg-type]
+            elif isinstance(effect, CancelWork):
+                executor.cancel(effect.work, effect.offsets)
+            elif isinstance(effect, Release):
+                executor.release(effect.home)
+            elif isinstance(effect, Finish):
+                self._outcome = effect.outcome
+
+    def _append(self, effect: Append) -> None:
+        record = effect.record
+        delivers = record.id if isinstance(record, records.Signalled) else None
+        seq = self._committer.submit(
+            type(record).__name__, RECORDS.pack(record), urgent=effect.sync, delivers=delivers
+        )
+        if isinstance(record, records.Hopped):
+            self._drop_before(record, seq)
+        elif not isinstance(record, records.Signalled | records.Began):
+            self._superseded.append(seq)
+        if effect.sync:
+            self._committer.wait(seq)
+
+    def _drop_before(self, record: records.Hopped, seq: int) -> None:
+        """A hop makes what was recorded of the hops before it useless: keep the journal short."""
+        if any(v.peek(b"Pending") is not MISSING for v in record.state.args.values()
+               if isinstance(v, Inline)):  # fmt: skip
+            self._superseded.append(seq)
+            return
+        if record.path == self._entry and not record.node and not record.frame:
+            self._committer.drop(self._superseded)
+            self._superseded = [seq]
+            self._hops.clear()
+            return
+        key = (record.path, record.node, record.index, record.frame)
+        before = self._hops.get(key)
+        if before is not None:
+            self._committer.drop([before])
+            if before in self._superseded:
+                self._superseded.remove(before)
+        self._hops[key] = seq
+        self._superseded.append(seq)
+
+    # ------------------------------------------------------------------ the end
+
+    def _finish(self, held: Lease, ended: Ended) -> None:
+        error = f"{ended.error.type}: {ended.error.message}" if ended.error else ""
+        self._store.journal.finish(held, ended.status, result=RECORDS.pack(ended), error=error)
+
+    def _result(self, ended: Ended, began: float) -> Outcome:
+        value = None
+        if ended.value is not None:
+            value = load_value(ended.value, self._store.values)
+        return Outcome(
+            self._run_id,
+            ended.status,
+            value,
+            ended.error,
+            self._engine.counts["done"],
+            time.monotonic() - began,
+        )
+
+
+def outcome_of(store: Store, run_id: str) -> Ended | None:
+    """How a run ended, `None` while it has not; raises `StorageError` for an unknown run."""
+    data = store.journal.result(run_id)
+    if data is None:
+        return None
+    ended = RECORDS.unpack(data)
+    return ended if isinstance(ended, Ended) else None
