@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 PLAN_FORMAT = 1
 
@@ -63,6 +69,11 @@ class Node(Model):
     id: str
     where: Where
     after: list[str] = []
+
+    @model_serializer(mode="wrap")
+    def _with_kind(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Defaults are left out of the JSON, but this one tells what the node is.
+        return {"kind": getattr(self, "kind", ""), **plain(self)}
 
 
 class ExprNode(Node):
