@@ -13,14 +13,11 @@ from tests.oracle.reference import (
     Error,
     ErrorView,
     FailuresError,
-    Frame,
-    Reference,
     Remainder,
     ResultView,
     Trace,
     WaitValue,
     WaitView,
-    Workflow,
     check_split,
     gather,
     join,
@@ -57,8 +54,8 @@ def in_a_run() -> Iterator[None]:
 class Graph:
     """Evaluates one graph; a call that is used twice is made once."""
 
-    def __init__(self, reference: Reference, trace: Trace, frame: Frame | None) -> None:
-        self.reference = reference
+    def __init__(self, host: Any, trace: Trace, frame: Any) -> None:
+        self.host = host
         self.trace = trace
         self.frame = frame
         self.cells: dict[int, Cell] = {}
@@ -93,7 +90,7 @@ class Graph:
         if isinstance(node, dynamic.SleepHandle):
             return None
         assert isinstance(node, dynamic.ReceiveHandle), node
-        return self.reference._special("receive", [node.signal], {})
+        return self.host.take_signal(node.signal, node.timeout is not None)
 
     def call(self, node: dynamic.CallHandle) -> Any:
         gather(lambda n=item: self.value(n) for item in node.after)
@@ -103,23 +100,12 @@ class Graph:
         keep = node.checkpoint is not False
         inplace = bool(node.inplace)
         target: Any = node.target
-        if isinstance(target, str):
-            assert self.frame is not None
-            names = self.reference.names[self.frame.workflow.file]
-            found = names[target]
-            if isinstance(found, Workflow):
-                return self.caught(
-                    node.catch,
-                    lambda: self.reference.call_workflow(
-                        found, args, kwargs, "?", self.trace, not keep
-                    ),
-                )
-            target = self.reference.functions(found)
 
         def run() -> Any:
-            return self.reference.call_task(
-                target, args, kwargs, self.trace, inplace, keep, self.frame
-            )
+            host = self.host
+            if isinstance(target, str):
+                return host.call_named(target, args, kwargs, self.trace, inplace, keep, self.frame)
+            return host.call_function(target, args, kwargs, self.trace, inplace, keep, self.frame)
 
         return self.caught(node.catch, run)
 
@@ -136,7 +122,7 @@ class Graph:
         if isinstance(members, dynamic.Handle):
             cells = list(self.value(members).members)
         elif isinstance(members, Pending):
-            cells = list(self.reference.handles[members.scope].members)
+            cells = list(self.host.handles[members.scope].members)
         else:
             cells = [self.cell(member) for member in members]
         count = len(cells)
@@ -144,7 +130,7 @@ class Graph:
         if node.form == "percent":
             quorum = math.ceil(count * node.quorum / 100)
         view = WaitView("?", tuple(not c.errors for c in cells), quorum, node.timeout is not None)
-        split = self.reference.policy(view)
+        split = self.host.policy(view)
         check_split(view, split)
         if split is None:
             raise FailuresError(Error(ANY, ANY))
@@ -157,8 +143,8 @@ class Graph:
         )
 
 
-def graphs(reference: Reference, result: Any, trace: Trace, frame: Frame | None) -> Any:
-    """What a task's result stands for; see `Reference`."""
+def graphs(host: Any, result: Any, trace: Trace, frame: Any) -> Any:
+    """What a task's result stands for. `host` is the interpreter that called the task."""
     if isinstance(result, dynamic.Continuation):
-        return join(Graph(reference, trace, frame).value(result.root))
+        return join(Graph(host, trace, frame).value(result.root))
     return result

@@ -39,6 +39,7 @@ from tests.oracle.reference import (
 )
 from wfc.plan import model as m
 from wfc.plan.expr import compile_expr, names
+from wfc.runtime.values import Pending
 
 
 @dataclass(frozen=True)
@@ -110,12 +111,15 @@ class Planned:
         functions: Callable[[str], Callable[..., Any]],
         signals: Mapping[str, Sequence[Any]],
         policy: WaitPolicy,
+        graphs: Any = None,
     ) -> None:
         self.plan = plan
+        self.graphs = graphs
         self.functions = functions
         self.signals = {name: deque(payloads) for name, payloads in signals.items()}
         self.policy = policy
         self.ids: list[str] = []
+        self.handles: dict[str, Remainder] = {}
         self.compiled: dict[int, Any] = {}
         self.kept: list[Any] = []
 
@@ -273,7 +277,8 @@ class Planned:
             self.value(node.duration, scope)
             return None
         if isinstance(node, m.ReceiveNode):
-            return _caught(node.catch, lambda: self._receive(node, scope))
+            signal, has_timeout = self.value(node.signal, scope), node.timeout is not None
+            return _caught(node.catch, lambda: self.take_signal(signal, has_timeout))
         if isinstance(node, m.CancelNode):
             self.value(node.pending, scope)
             return None
@@ -301,7 +306,9 @@ class Planned:
         path = self._path(node, scope)
         keep = scope.frame.checkpoint and bool(node.checkpoint)
         if node.callee == "task":
-            return _caught(node.catch, lambda: self._task(node, args, kwargs, path, trace, keep))
+            return _caught(
+                node.catch, lambda: self._task(node, args, kwargs, path, trace, keep, scope)
+            )
         return _caught(
             node.catch, lambda: join(self.call(node.target, args, kwargs, path, trace, keep))
         )
@@ -319,23 +326,53 @@ class Planned:
         return f"{head}/{origin}[{at.index}]{rest}/{node.id}"
 
     def _task(
-        self,
-        node: Any,
-        args: list[Any],
-        kwargs: dict[str, Any],
-        path: str,
-        trace: Trace,
-        keep: bool,
+        self, node: Any, args: Any, kwargs: Any, path: str, trace: Trace, keep: bool, scope: Scope
     ) -> Any:
         task = self.plan.tasks[node.target]
         fn = self.functions(f"{task.module}.{task.qualname}")
-        if not node.inplace:
+        self.ids.append(path)
+        return self.call_function(fn, args, kwargs, trace, node.inplace, keep, scope.frame)
+
+    def call_function(
+        self, fn: Any, args: Any, kwargs: Any, trace: Trace, inplace: bool, keep: bool, frame: Any
+    ) -> Any:
+        """Call a Python function; its arguments and result are copies, unless it is inplace."""
+        args = [self._handed(v) for v in args]
+        kwargs = {k: self._handed(v) for k, v in kwargs.items()}
+        if not inplace:
             args = [copy(v) for v in args]
             kwargs = {k: copy(v) for k, v in kwargs.items()}
         trace.entries.append(CallRecord.of(fn, args, kwargs))
-        self.ids.append(path)
         result = attempt(lambda: fn(*args, **kwargs))
-        return copy(result) if keep and not node.inplace else check_copy(result) if keep else result
+        if self.graphs is not None:
+            result = self.graphs(self, result, trace, frame)
+        return copy(result) if keep and not inplace else check_copy(result) if keep else result
+
+    def call_named(
+        self, name: str, args: Any, kwargs: Any, trace: Trace, inplace: bool, keep: bool, frame: Any
+    ) -> Any:
+        """A call of a task or workflow of the plan in a graph that a task returned."""
+        if name in self.plan.workflows:
+            return join(self.call(name, args, kwargs, "?", trace, keep))
+        task = self.plan.tasks[name]
+        fn = self.functions(f"{task.module}.{task.qualname}")
+        return self.call_function(fn, args, kwargs, trace, inplace or task.inplace, keep, frame)
+
+    def take_signal(self, signal: str, has_timeout: bool) -> Any:
+        """The next payload of a signal."""
+        waiting = self.signals.get(signal)
+        if waiting:
+            return waiting.popleft()
+        if not has_timeout:
+            raise UnsupportedError(f"nobody sends the signal {signal!r}")
+        raise FailuresError(Error(ANY, ANY))
+
+    def _handed(self, value: Any) -> Any:
+        if not isinstance(value, Remainder):
+            return value
+        key = f"reference-{len(self.handles)}"
+        self.handles[key] = value
+        return Pending(key, "", tuple(range(len(value.members))))
 
     def _hop(
         self, node: m.ContinuationNode, args: list[Any], kwargs: dict[str, Any], scope: Scope
@@ -346,7 +383,7 @@ class Planned:
             def inner() -> Any:
                 if node.callee == "task":
                     return self._task(
-                        node, args, kwargs, f"{path}/{node.target}", scope.trace, keep
+                        node, args, kwargs, f"{path}/{node.target}", scope.trace, keep, scope
                     )
                 return self._frame(node.target, args, kwargs, path, scope.trace, keep, finals)
 
@@ -366,15 +403,6 @@ class Planned:
             hop += 1
             result = result.run(f"{path}~{hop}", finals)
         return result
-
-    def _receive(self, node: m.ReceiveNode, scope: Scope) -> Any:
-        signal = self.value(node.signal, scope)
-        waiting = self.signals.get(signal)
-        if waiting:
-            return waiting.popleft()
-        if node.timeout is None:
-            raise UnsupportedError(f"nobody sends the signal {signal!r}")
-        raise FailuresError(Error(ANY, ANY))
 
     # ---- fan-outs, groups, waits
 
@@ -582,9 +610,10 @@ def evaluate_plan(
     *,
     signals: Mapping[str, Sequence[Any]] | None = None,
     policy: WaitPolicy = in_order,
+    graphs: Any = None,
 ) -> PlanOutcome:
     """Run a plan's entry."""
-    planned = Planned(plan, functions, signals or {}, policy)
+    planned = Planned(plan, functions, signals or {}, policy, graphs)
     trace = Trace()
 
     def run() -> PlanOutcome:

@@ -1258,6 +1258,25 @@ class Reference:
             result = self.graphs(self, result, trace, frame)
         return copy(result) if keep and not inplace else check_copy(result) if keep else result
 
+    # ---- for graphs that tasks return
+
+    def call_function(
+        self, fn: Any, args: Any, kwargs: Any, trace: Trace, inplace: bool, keep: bool, frame: Any
+    ) -> Any:
+        """A call of a Python function in a graph."""
+        return self.call_task(fn, args, kwargs, trace, inplace, keep, frame)
+
+    def call_named(
+        self, name: str, args: Any, kwargs: Any, trace: Trace, inplace: bool, keep: bool, frame: Any
+    ) -> Any:
+        """A call of a task or workflow of the running spec in a graph."""
+        span = ast.Span(frame.workflow.file, 1, 1, 1, 1)
+        callee = self._callee(_name(name, span), frame.workflow.file)
+        if isinstance(callee, Workflow):
+            return join(self.call_workflow(callee, args, kwargs, "?", trace, not keep))
+        assert isinstance(callee, Task)
+        return self.call_task(callee.fn, args, kwargs, trace, inplace, keep, frame)
+
     def _handed(self, value: Any) -> Any:
         """A pending value as a Python function gets it."""
         if not isinstance(value, Remainder):
@@ -1274,10 +1293,14 @@ class Reference:
         if name == "secret":
             return self.secrets[args[0]]
         signal = args[0] if args else kwargs["name"]
+        return self.take_signal(signal, "timeout" in kwargs or len(args) > 1)
+
+    def take_signal(self, signal: str, has_timeout: bool) -> Any:
+        """The next payload of a signal."""
         waiting = self.signals.get(signal)
         if waiting:
             return waiting.popleft()
-        if "timeout" in kwargs or len(args) > 1:
+        if has_timeout:
             raise FailuresError(Error(ANY, ANY))
         raise UnsupportedError(f"nobody sends the signal {signal!r}")
 

@@ -13,17 +13,23 @@ from __future__ import annotations
 
 import ast as python
 import importlib
+import shutil
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.oracle.generate import Program
 from tests.oracle.graphs import graphs, in_a_run
-from tests.oracle.reference import Error, Outcome, ResultView, evaluate
+from tests.oracle.planned import evaluate_plan
+from tests.oracle.reference import CallRecord, Error, Outcome, ResultView, evaluate
+from wfc.compiler import compile_spec
 from wfc.dsl import ast
 from wfc.dsl.parser import parse
+from wfc.plan.model import Plan
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -35,6 +41,7 @@ class Ran:
     value: Any = None
     errors: frozenset[Error] = frozenset()
     calls: Counter[str] | None = None
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,16 +141,55 @@ def reference(case: Case, **options: Any) -> Outcome:
         )
 
 
+def compiled(case: Case, optimize: bool = True, verify: bool = False) -> Plan:
+    """The plan of a case; raises `SyntaxError` when the compiler refuses it."""
+    with placed(case) as path:
+        made = compile_spec(path, optimize=optimize, verify=verify)
+    if made.plan is None:
+        raise SyntaxError(
+            "\n".join(f"{d.code} line {d.span.line}: {d.message}" for d in made.diagnostics)
+        )
+    return made.plan
+
+
+@contextmanager
+def placed(case: Case) -> Iterator[Path]:
+    """The path of a case's spec, in a folder that has all that it imports."""
+    if case.folder == FOLDER and (FOLDER / case.entry_file).exists():
+        yield FOLDER / case.entry_file
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for module in ("tasks.py", "odd.py"):
+            shutil.copyfile(FOLDER / module, folder / module)
+        for file, text in case.files.items():
+            (folder / file).write_text(text, encoding="utf-8")
+        yield folder / case.entry_file
+
+
+def _counted(*parts: Counter[CallRecord]) -> Counter[str]:
+    calls: Counter[str] = Counter()
+    for part in parts:
+        for call, count in part.items():
+            calls[call.name] += count
+    return calls
+
+
 def run_reference(case: Case, optimize: bool = True) -> Ran:
     outcome = reference(case)
-    calls = Counter[str]()
-    for counted in (outcome.must, outcome.may) if not outcome.ok else (outcome.must,):
-        for call, count in counted.items():
-            calls[call.name] += count
-    return Ran(plain(outcome.value), outcome.errors, calls)
+    return Ran(plain(outcome.value), outcome.errors, _counted(outcome.must, outcome.may))
 
 
-ENGINES: dict[str, Callable[[Case, bool], Ran]] = {"reference": run_reference}
+def run_plan(case: Case, optimize: bool = True) -> Ran:
+    """The compiler's plan, by the naive interpreter."""
+    plan = compiled(case, optimize, verify=True)
+    with in_a_run():
+        outcome = evaluate_plan(plan, case.params, function, signals=case.signals, graphs=graphs)
+    calls = _counted(outcome.must, outcome.may)
+    return Ran(plain(outcome.value), outcome.errors, calls, tuple(outcome.ids))
+
+
+ENGINES: dict[str, Callable[[Case, bool], Ran]] = {"reference": run_reference, "plan": run_plan}
 
 
 def run_program(case: Case, engine: str = "reference", optimize: bool = True) -> Ran:

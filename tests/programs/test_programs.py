@@ -12,3 +12,15 @@ CASES = cases()
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_reference(case: Case) -> None:
     check(case, run_program(case, "reference"))
+
+
+@pytest.mark.parametrize("optimize", [True, False], ids=["optimized", "plain"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_plan(case: Case, optimize: bool) -> None:
+    check(case, run_program(case, "plan", optimize))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_ids_are_the_same_with_and_without_optimization(case: Case) -> None:
+    optimized, plain = (run_program(case, "plan", optimize).ids for optimize in (True, False))
+    assert sorted(optimized) == sorted(plain)
