@@ -38,7 +38,7 @@ class Builder:
         self.program = program
         self.files = {path: i for i, (path, _) in enumerate(program.files)}
 
-    def plan(self) -> plan.Plan:
+    def whole(self) -> plan.Plan:
         """The whole plan."""
         program = self.program
         return plan.Plan(
@@ -91,7 +91,7 @@ class Builder:
     def one(self, graph: ir.Graph, around: Around, then: plan.Graph | None) -> plan.Graph:
         """One graph, given the `then` of its last branch."""
         last = graph.last()
-        nodes = []
+        nodes: list[plan.AnyNode] = []
         for node in graph.ordered():
             common = {"id": node.id, "where": self.where(node.span), "after": around.nodes(node.after)}
             if isinstance(node, ir.BranchNode):
@@ -181,4 +181,4 @@ _MAKERS: dict[type[ir.Node], Any] = {
 
 def build(program: ir.Program) -> plan.Plan:
     """The plan of a program; its graphs must be connected."""
-    return Builder(program).plan()
+    return Builder(program).whole()

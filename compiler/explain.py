@@ -47,6 +47,6 @@ def explain(decisions: Iterable[Decision]) -> str:
         dict.fromkeys(decisions), key=lambda d: (d.span.file, d.span.line, d.span.column)
     )
     lines = [
-        f"{d.span.file}:{d.span.line}: {d.by}: {'' if d.done else 'not '}{d.text}" for d in rows
+        f"{d.span.file}:{d.span.line}: {d.by}: will {'' if d.done else 'not '}{d.text}" for d in rows
     ]
     return "\n".join(lines) + "\n" if lines else "nothing to decide\n"

@@ -198,7 +198,11 @@ class Unit:
 
 @dataclass(slots=True)
 class Region:
-    """Connected inplace calls of a frame without a home."""
+    """Connected inplace calls of a frame without a home.
+
+    `nodes` are of the graph that the region belongs to: a branch or a fan-out stands for the members
+    that it holds.
+    """
 
     hang: str | None
     nodes: list[str]
@@ -361,6 +365,12 @@ def walk(graph: Graph) -> Iterator[Node]:
         yield from g.nodes.values()
 
 
+def walk_inside(node: Node) -> Iterator[Node]:
+    """Every node of the graphs that a node owns."""
+    for _, graph in inner(node):
+        yield from walk(graph)
+
+
 def expressions(node: Node) -> Iterator[tuple[str, Expr]]:
     """The expressions that a node evaluates where it stands, each with its port.
 
@@ -450,7 +460,8 @@ def derive(graph: Graph) -> None:
     made = producers(graph)
     dag: nx.DiGraph[str] = nx.DiGraph()
     dag.add_nodes_from(graph.nodes)
-    succ, free = dag.adj, {}
+    succ = dag.adj
+    free: dict[str, None] = {}
     for node in graph.nodes.values():
         for port, name in uses(node):
             producer = made.get(name)

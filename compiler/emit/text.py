@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from wfc.compiler.ir import Expr
@@ -26,7 +27,8 @@ def _in(expr: Expr, level: int) -> str:
 
 
 def _text(expr: Expr) -> tuple[str, int]:
-    return _WRITERS[expr[0]](expr)
+    write: Callable[[Expr], tuple[str, int]] = _WRITERS[expr[0]]
+    return write(expr)
 
 
 def literal(value: Any) -> str:

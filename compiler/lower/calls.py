@@ -56,8 +56,8 @@ def called(block: Block, node: ast.Call, symbol: TaskSymbol | WorkflowSymbol) ->
     """Arguments, modifiers and options of a call; the options are complete."""
     info = block.frame.info.call_at(node)
     handles = info.handles if info is not None else frozenset()
-    is_task = isinstance(symbol, TaskSymbol)
-    own = block.frame.options(node.modifiers.options, "call" if is_task else "sub")
+    task = symbol if isinstance(symbol, TaskSymbol) else None
+    own = block.frame.options(node.modifiers.options, "call" if task is not None else "sub")
     options = {**symbol.options, **own}
     said = options.pop("checkpoint", None)
     checkpoint: Checkpoint = symbol.checkpoint
@@ -68,10 +68,10 @@ def called(block: Block, node: ast.Call, symbol: TaskSymbol | WorkflowSymbol) ->
     block.frame.lowering.need(symbol)
     return {
         "target": symbol.key,
-        "callee": "task" if is_task else "workflow",
+        "callee": "task" if task is not None else "workflow",
         "args": [_argument(block, arg, i in handles) for i, arg in enumerate(node.args)],
         "kwargs": {k.name: _argument(block, k.value, k.name in handles) for k in node.keywords},
-        "inplace": node.modifiers.inplace is not None or (is_task and symbol.inplace),
+        "inplace": node.modifiers.inplace is not None or (task is not None and task.inplace),
         "checkpoint": checkpoint,
         "catch": node.modifiers.catch is not None,
         "options": options,

@@ -32,7 +32,7 @@ def _pure(block: Block, node: ast.Comprehension) -> Expr:
     inner = block.child()
     inner.graph = inner.start = block.graph
     inner.made = block.made
-    clauses = []
+    clauses: list[Expr] = []
     for generator in node.generators:
         iterable = value(block if not clauses else inner, generator.iterable)
         targets = [target.id for target in generator.targets]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from wfc.compiler.ir import (
     CallNode,
     Expr,
@@ -75,7 +77,8 @@ def group(
     for item in node.items:
         if isinstance(item, ast.Name):
             binding = block.names.find(item.id)
-            assert binding is not None and binding.node is not None
+            assert binding is not None
+            assert binding.node is not None
             members.append(binding.node)
         else:
             members.append(str(value(block, item)[1]))
@@ -95,9 +98,9 @@ def _is_member(block: Block, item: ast.Expr) -> bool:
 def list_(block: Block, node: ast.ListExpr, bound: str | None) -> Expr:
     """A list; one of calls that has a name may be waited on, so it is a group."""
     calls = any(isinstance(item, ast.Call) for item in node.items)
-    if bound is not None and (calls or block.frame.info.is_running(node)):
-        if group(block, node, bound) is not None:
-            return ["name", bound]
+    many = bound is not None and (calls or block.frame.info.is_running(node))
+    if many and group(block, node, bound) is not None:
+        return ["name", bound]
     return ["list", [value(block, item) for item in node.items]]
 
 
@@ -125,7 +128,7 @@ def wait(block: Block, node: ast.Wait, bound: str | None) -> Expr:
     )  # fmt: skip
 
 
-def _form(node: ast.Wait) -> str:
+def _form(node: ast.Wait) -> Literal["count", "all", "any", "percent"]:
     if isinstance(node.quorum, ast.Percent):
         return "percent"
     return node.quorum if isinstance(node.quorum, str) else "count"

@@ -52,8 +52,7 @@ def assign(block: Block, statement: ast.Assign) -> None:
         for name, part in zip(targets, ("ready", "pending"), strict=False):
             _name(block, name, ["attr", made, part], statement)
         return
-    literal = isinstance(given, (ast.TupleExpr, ast.ListExpr)) and len(given.items) == len(targets)
-    if literal:
+    if isinstance(given, (ast.TupleExpr, ast.ListExpr)) and len(given.items) == len(targets):
         for name, item in zip(targets, given.items, strict=True):
             bind(block, name, item, statement)
         return

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from wfc.compiler.ir import Arm, BranchNode, Expr, ExprNode
 from wfc.compiler.lower.block import Block, lowers, value
 from wfc.compiler.lower.lifting import lifts
+from wfc.compiler.lower.scope import Binding
 from wfc.compiler.project import ConstantSymbol
 from wfc.dsl import ast
 
@@ -93,17 +94,11 @@ def _chained(block: Block, node: ast.Compare, bound: str | None) -> Expr:
         tail = ast.Compare(
             ast.Name("", node.span), node.ops[split + 1 :], node.rights[split + 1 :], node.span
         )
-        arm.names.own[""] = _known(known)
+        arm.names.own[""] = Binding(known)
         first: Expr = ["cmp", [node.ops[split]], [middle, known]]
         return choose(arm, node, first, lambda b, i: value(b, tail, i), lambda b, i: first, into)
 
     return choose(block, node, test, rest, lambda b, i: test, bound)
-
-
-def _known(ref: Expr) -> object:
-    from wfc.compiler.lower.scope import Binding
-
-    return Binding(ref)
 
 
 @lowers(ast.BoolOp)

@@ -11,12 +11,15 @@ from typing import TypeAlias
 
 from wfc.compiler.explain import Notes
 from wfc.compiler.ir import Program
+from wfc.compiler.passes.carry import carry, carry_single_calls
+from wfc.compiler.passes.regions import assign_regions
+from wfc.compiler.passes.units import build_units
 from wfc.compiler.passes.verify import verify
 
 Pass: TypeAlias = Callable[[Program, Notes], None]
 
-PASSES: tuple[Pass, ...] = ()
-NEEDED: tuple[Pass, ...] = ()
+PASSES: tuple[Pass, ...] = (assign_regions, carry, build_units)
+NEEDED: tuple[Pass, ...] = (assign_regions, carry_single_calls)
 
 
 class BrokenPass(AssertionError):  # noqa: N818

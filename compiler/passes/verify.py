@@ -166,6 +166,8 @@ class _Checker:
     def regions(self, graph: ir.Graph, regions: dict[str, ir.Region]) -> None:
         """Every member names its region, every region its members."""
         for name, region in graph.regions.items():
+            if any(id not in graph.nodes for id in region.nodes):
+                self.found.append(f"a member of the region {name!r} is not there")
             hang = graph.nodes.get(region.hang) if region.hang is not None else None
             if region.hang is not None and not (
                 isinstance(hang, ir.CallNode) and hang.callee == "task" and not hang.inplace
@@ -175,7 +177,9 @@ class _Checker:
             region_of = node.region if isinstance(node, ir.CallNode) else None
             if region_of is None:
                 continue
-            if region_of not in regions or node.id not in regions[region_of].nodes:
+            if region_of not in regions:
+                self.found.append(f"{node.id!r} is a member of the region {region_of!r}, which is not there")
+            elif region_of in graph.regions and node.id not in regions[region_of].nodes:
                 self.found.append(f"{node.id!r} is not a member of the region {region_of!r}")
 
 
