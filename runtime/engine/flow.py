@@ -37,10 +37,6 @@ class Flow(Evaluating):
         """Everything in a frame's scope is settled."""
 
     @abstractmethod
-    def final_ended(self, scope: Scope) -> None:
-        """A `finally:` block is done."""
-
-    @abstractmethod
     def element_ended(self, scope: Scope) -> None:
         """An element's scope is done."""
 
@@ -363,9 +359,7 @@ class Flow(Evaluating):
             self._branch_part_done(parent, index, parent.g.nodes[index].node, kind)
         elif kind == "element":
             self.element_ended(scope)
-        elif kind == "finally":
-            self.final_ended(scope)
-        elif scope.frame.scope is scope:
+        elif kind == "frame" and scope.frame.scope is scope:
             self.frame_ended(scope.frame)
 
     # ------------------------------------------------------------------ what must be made again

@@ -366,10 +366,6 @@ class Frames(Flow):
             frame.outcome = out
         self._next_final(frame)
 
-    def final_ended(self, scope: Scope) -> None:
-        """A `finally:` block is done."""
-        self.frame_ended(scope.frame)
-
     def _close(self, frame: Frame) -> None:
         frame.phase = "done"
         if frame.outcome is not None and frame.outcome[0] == "hop":
@@ -378,8 +374,10 @@ class Frames(Flow):
         self.close_timer(f"{frame.path}!timeout")
         if frame.owns_home and frame.home is not None:
             self.release(frame.home)
-        if frame.scope is not None:
-            self.bury(frame.scope)
+        for scope in (*frame.lingering, frame.scope):
+            if scope is not None:
+                self.bury(scope)
+        frame.lingering = []
         self.frames.pop(frame.path, None)
         outcome = frame.outcome or ("ok", NONE, False)
         if frame is self.root:
@@ -437,8 +435,12 @@ class Frames(Flow):
         if not any(fleeting(v) for v in args.values()) and not volatile:
             state = HopState(frame.hop, node.target, node.callee, args)
             self.record(Hopped(frame.path, "", 0, "", state, self.now))
-        if old is not None:
-            self.bury(old, keep={id(fan) for fan in kept_fans})
+        lingering = [*frame.lingering, *([old] if old is not None else [])]
+        needed = {id(_outermost(fan.scope)) for fan in kept_fans}
+        frame.lingering = [scope for scope in lingering if id(scope) in needed]
+        for scope in lingering:
+            if id(scope) not in needed:
+                self.bury(scope)
         frame.phase = "running"
         self.enter(frame, volatile)
 
@@ -483,13 +485,15 @@ class Frames(Flow):
         finals: list[Frame] = []
         if frame.scope is not None:
             finals = self.bury(frame.scope)
+            for scope in frame.lingering:
+                finals += self.bury(scope)
         for fan in frame.fans:
             self.cancel_fan(fan)
         frame.fans = []
         frame.finals = [*reversed(finals), *([frame] if self._final(frame) else [])]
         self._next_final(frame)
 
-    def bury(self, scope: Scope, keep: set[int] | None = None) -> list[Frame]:
+    def bury(self, scope: Scope) -> list[Frame]:
         """Stop and forget a scope and all below it. Gives the frames whose `finally:` is due."""
         finals: list[Frame] = []
         stack: list[Scope | Frame] = [scope]
@@ -506,6 +510,7 @@ class Frames(Flow):
                         self.release(item.home)
                     for fan in item.fans:
                         self.cancel_fan(fan)
+                    stack.extend(item.lingering)
                     if item.scope is not None:
                         stack.append(item.scope)
                 continue
@@ -520,8 +525,6 @@ class Frames(Flow):
             for home in item.regions.values():
                 self.release(home)
             for fan in item.fans.values():
-                if keep and id(fan) in keep:
-                    continue
                 for work in fan.works:
                     self.drop_work(work)
                 stack.extend(fan.scopes.values())
@@ -610,6 +613,13 @@ class Frames(Flow):
 
         for each in names:
             self.revive(place, each, one)
+
+
+def _outermost(scope: Scope) -> Scope:
+    """The scope of the frame (or element) that an arm of a branch stands in."""
+    while scope.owner[0] in ("arm", "then"):
+        scope = scope.owner[1]
+    return scope
 
 
 def _handles(args: dict[str, Value]) -> set[tuple[str, str]]:

@@ -155,8 +155,8 @@ class Wait:
 @dataclass(slots=True, eq=False)
 class Scope:
     """An instance of a graph. `up` is where its free names are found. `owner` is what it is for:
-    `("frame",)`, `("arm", scope, node, number)`, `("then", scope, node)`, `("element", fan, index)`
-    or `("finally",)`."""
+    `("frame",)`, `("arm", scope, node, number)`, `("then", scope, node)`, `("element", fan, index)`,
+    or `("shipped",)`: it stands for a frame that a worker runs whole."""
 
     path: str
     g: GraphInfo
@@ -228,6 +228,7 @@ class Frame:
     attempts: int = 0
     owns_home: bool = False
     finals: list[Frame] = field(default_factory=list)
+    lingering: list[Scope] = field(default_factory=list)
 
     @property
     def hopped_path(self) -> str:
