@@ -76,10 +76,14 @@ class Database:
             return Corrupt(f"{self.place} is damaged: {text}")
         return StorageError(f"cannot {doing} {self.place}: {text}")
 
+    def lock(self, connection: Connection) -> None:
+        """Let nobody else make or fill the tables until this transaction (a write) ends."""
+        if not self.is_sqlite:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+
     def _create(self) -> None:
         with self.write() as connection:
-            if not self.is_sqlite:
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+            self.lock(connection)
             schema.metadata.create_all(connection)
 
 

@@ -107,8 +107,10 @@ def storable(text: str) -> str:
 def check_meta(database: Database, sealer: Sealer, create: bool) -> None:
     """Check a journal's format and key, or write them into a new one."""
     with database.write() if create else database.read() as db:
+        if create:
+            database.lock(db)
         try:
-            found: dict[str, str] = dict(iter(db.execute(sa.select(schema.meta)).tuples()))
+            found = {row.name: row.value for row in db.execute(sa.select(schema.meta))}
         except sa.exc.ProgrammingError as error:
             raise _no_journal(database) from error
         except sa.exc.OperationalError as error:

@@ -1,0 +1,34 @@
+"""What the tests of the storage share: the backends, and a key."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.storage.postgres import Server, find_binaries
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server for all tests; skips where there is none."""
+    binaries = find_binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL server is installed: no initdb beside pg_config or the system's")
+    pytest.importorskip("psycopg", reason="the package psycopg is not installed")
+    server = Server(binaries)
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def journal_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty journal, on each backend."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/journal.db"
+    server: Server = request.getfixturevalue("postgres")
+    return server.url(f"s{next(_numbers)}")
