@@ -474,7 +474,7 @@ def parse(text: str | bytes, file: str) -> ParseResult:
     `text` is the file's contents, `file` the name that spans and messages give it. Nothing is raised for
     any contents: what is wrong is in the result's diagnostics, and then there is no module.
     """
-    return _parse(text, file)[0]
+    return parse_layout(text, file)[0]
 
 
 @contextmanager
@@ -489,7 +489,8 @@ def _no_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _parse(text: str | bytes, file: str) -> tuple[ParseResult, Layout | None]:
+def parse_layout(text: str | bytes, file: str) -> tuple[ParseResult, Layout | None]:
+    """As `parse`, with the tokens and comments of a file without errors, for the formatter."""
     clean, refusal = decode(text, file)
     if refusal is not None:
         return ParseResult(None, [refusal]), None
