@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wfc.compiler import codes
 from wfc.compiler.check.context import CASCADES, Context
 from wfc.compiler.check.declarations import check_declarations, check_unused
 from wfc.compiler.check.entry import entry
@@ -18,6 +19,9 @@ from wfc.compiler.project import Project
 from wfc.dsl.diagnostics import Diagnostic
 
 __all__ = ["Analysis", "CallInfo", "Info", "analyze", "check", "entry"]
+
+UNUSED = (codes.UNUSED_IMPORT, codes.UNUSED_VALUE)
+"""What is reported only for a file without errors: a name that was mistyped is not used, either."""
 
 
 @dataclass(eq=False, slots=True)
@@ -35,16 +39,22 @@ def analyze(project: Project, *, strict: bool = False) -> Analysis:
     infos = {w.key: check_workflow(context, w) for w in project.workflows()}
     check_recursion(context)
     check_unused(context)
+    everything = dict.fromkeys([*project.diagnostics, *context.found])
     broken = {m.file for m in project.modules.values() if m.broken}
-    loading = [d for d in project.diagnostics if not (d.code in CASCADES and d.span.file in broken)]
+    wrong = {d.span.file for d in everything if d.severity == "error"}
+    kept = [
+        d
+        for d in everything
+        if not (d.code in CASCADES and d.span.file in broken)
+        and not (d.code in UNUSED and d.span.file in wrong)
+    ]
     files = {file: index for index, file in enumerate(project.modules)}
 
     def place(d: Diagnostic) -> tuple[int, str, int, int, str, str]:
         s = d.span
         return files.get(s.file, len(files)), s.file, s.line, s.column, d.code, d.message
 
-    unique = dict.fromkeys([*loading, *context.found])
-    return Analysis(sorted(unique, key=place), infos)
+    return Analysis(sorted(kept, key=place), infos)
 
 
 def check(project: Project, *, strict: bool = False) -> list[Diagnostic]:

@@ -101,10 +101,12 @@ def _target(frame: Frame, node: ast.Call) -> Target | None:
             frame.context.use(frame.module, name)
         if isinstance(found, (TaskSymbol, WorkflowSymbol, TypeSymbol, Builtin)):
             if local is not None and not isinstance(found, Builtin):
+                local.use()
                 _not_callable(frame, func, f"`{name}` is a value here", local.span, "bound here")
                 return None
             return found
         if local is not None:
+            local.use()
             _not_callable(frame, func, f"`{name}` is a value", local.span, "bound here")
             return None
         if found is not None:

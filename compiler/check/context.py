@@ -68,6 +68,7 @@ class Context:
     strict: bool
     found: list[Diagnostic] = field(default_factory=list)
     used: set[Symbol] = field(default_factory=set)
+    rings: set[frozenset[str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.constants = Constants(self.project)

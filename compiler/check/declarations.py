@@ -42,13 +42,15 @@ def check_declarations(context: Context) -> None:
 
 
 def check_unused(context: Context) -> None:
-    """Warn about imports that nothing uses."""
+    """Warn about imports that nothing uses; Python code may call a task by its name too."""
+    python = "".join(context.project.reader.sources().values())
     for module in context.project.modules.values():
         for symbol in module.symbols.values():
             imported = isinstance(symbol, (SpecSymbol, TypeSymbol)) or (
                 isinstance(symbol, TaskSymbol) and symbol.decl is None
             )
-            if imported and symbol not in context.used and not symbol.name.startswith("_"):
+            named = f'"{symbol.name}"' in python or f"'{symbol.name}'" in python
+            if imported and symbol not in context.used and not named and symbol.name[0] != "_":
                 text = f"`{symbol.name}` is imported and never used"
                 hint = "remove it"
                 context.report(codes.UNUSED_IMPORT, text, symbol.span, "", hint, severity="warning")
@@ -88,6 +90,10 @@ def constant_expression(
             context.constants.evaluate(module, node)
     except NotConstantError as error:
         if error.kind == "cycle":
+            ring = frozenset(error.text.split(" → "))
+            if ring in context.rings:
+                return ANY
+            context.rings.add(ring)
             text = f"the constants need each other: {error.text}"
             context.report(codes.CONSTANT_CYCLE, text, node.span, "needs itself")
             return ANY
@@ -201,6 +207,7 @@ def _signature(
     function = symbol.function
     if function is None or function.params is None:
         return
+    before = len(context.found)
     names = {p.name for p in function.params if p.kind in ("normal", "keyword", "positional")}
     open_ended = any(p.kind in ("args", "kwargs") for p in function.params)
     where = python_span(function)
@@ -213,7 +220,7 @@ def _signature(
     own = {p.name for p in written.parameters}
     for param in function.params:
         needed = param.kind in ("normal", "keyword", "positional") and not param.has_default
-        if needed and param.name not in own:
+        if needed and param.name not in own and len(context.found) == before:
             text = f"the Python function `{function.qualname}` needs `{param.name}` too"
             context.report(codes.SIGNATURE, text, written.span, "one is missing", "", related)
 

@@ -116,6 +116,8 @@ class Frame:
     def _no_value(self, node: ast.Name, symbol: Symbol | None) -> None:
         if node.id in self.later and symbol is None:
             self._elsewhere(node, self.later[node.id])
+        elif isinstance(symbol, TaskSymbol) and symbol.function is None:
+            self.context.used.add(symbol)  # what is wrong with it is reported where it is declared
         elif symbol is not None:
             self.context.used.add(symbol)
             text = f"`{node.id}` is {WHAT[type(symbol)]}, not a value"

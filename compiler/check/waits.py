@@ -39,9 +39,12 @@ def _members(frame: Frame, node: ast.Expr) -> tuple[Type, Type]:
     if isinstance(found, PendingType):
         return found.item, list_of(found.item)
     if frame.running(node) == "many":
-        item = element(found) or ANY
         if isinstance(found, Instance) and found.cls.name == "dict":
+            text = "a dict of calls cannot be waited on"
+            hint = "make a list of pairs or of results: `[f(x) for x in xs]`"
+            frame.report(codes.WAIT_PLAIN, text, node.span, "a dict", hint)
             return ANY, ANY
+        item = element(found) or ANY
         return item, list_of(item)
     if isinstance(found, AnyType) and not _has_value(frame, node):
         return ANY, ANY
@@ -90,9 +93,9 @@ def _count(frame: Frame, node: ast.Wait, quorum: ast.Expr) -> None:
         hint = "write a number, `all`, `any` or a percentage such as `80%`"
         frame.report(codes.WAIT_QUORUM, text, quorum.span, "expected an int", hint)
     elif type(value) is int:
-        if value < 1:
+        if value < 0:
             text = f"`wait` cannot wait for {value}"
-            frame.report(codes.WAIT_QUORUM, text, quorum.span, "expected 1 or more")
+            frame.report(codes.WAIT_QUORUM, text, quorum.span, "negative")
         count = size_of(frame, node.members)
         if count is not None and value > count:
             text = f"`wait` for {value} of {count} can never be reached"
