@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from wfc.dsl.diagnostics import Diagnostic
     from wfc.runtime.values import ErrorInfo
 
+__all__ = [
+    "CodeChanged",
+    "ParameterError",
+    "RunCancelled",
+    "RunFailed",
+    "RunInterrupted",
+    "SpecError",
+    "exit_code",
+]
+
 DONE, FAILED, USAGE, STOPPED, REFUSED, STORAGE = range(6)
 
 

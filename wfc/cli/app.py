@@ -230,13 +230,10 @@ def resume(
     run_id: Annotated[str | None, typer.Argument(metavar="RUN", show_default=False)] = None,
     all: Annotated[bool, typer.Option("--all", help="Every run that has not ended.")] = False,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Show which checkpoints survive a change of code.")
+        bool, typer.Option("--plan", help="Show what has changed since; resume nothing.")
     ] = False,
     keep: Annotated[
         bool, typer.Option("--keep", help="Code has changed: keep what is done all the same.")
-    ] = False,
-    redo: Annotated[
-        bool, typer.Option("--redo", help="Code has changed: run again what depends on it.")
     ] = False,
     store: Store = None,
     local: Local = False,
@@ -249,7 +246,7 @@ def resume(
 
     \b
     wfc resume march
-    wfc resume march --plan                   what would run again, and why
+    wfc resume march --plan                   has code changed since?
     wfc resume --all
     """
     from wfc.cli import runs as command
@@ -259,7 +256,6 @@ def resume(
         every=all,
         plan=plan,
         keep=keep,
-        redo=redo,
         where=command.Where(store, local, address, tuple(allow_module or ())),
         show=command.Show(quiet, json),
     )

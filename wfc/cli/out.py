@@ -89,7 +89,6 @@ def tell(error: BaseException) -> None:
         say(f"error: the code of run {run} has changed since it was started")
         say(f"  wfc resume {run} --plan    shows what that means")
         say(f"  wfc resume {run} --keep    keeps all that is done")
-        say(f"  wfc resume {run} --redo    runs again what has changed, and what depends on it")
     elif isinstance(error, (RunFailed, RunCancelled, RunInterrupted)):
         say(str(error))
     else:

@@ -74,7 +74,7 @@ def _emitted(form: str, plan: Plan, done: Compiled) -> str:
     if form == "plan":
         return plan.to_json() + "\n"
     if form == "ir":
-        from wfc.compiler.ir import dump
+        from wfc.compiler.emit.ir import dump
 
         assert done.ir is not None
         return dump(done.ir)
@@ -96,7 +96,7 @@ def _write(text: str, output: Path | None) -> None:
 
 def fmt(paths: Sequence[Path], *, check: bool, diff: bool) -> None:
     """The command."""
-    from wfc.dsl.format import format_text
+    from wfc.dsl.format import FormatError, format_source
 
     changed = failed = False
     with reported():
@@ -105,13 +105,15 @@ def fmt(paths: Sequence[Path], *, check: bool, diff: bool) -> None:
                 before = path.read_bytes()
             except OSError as error:
                 usage(f"cannot read {path}: {error.strerror}")
-            done = format_text(before, str(path))
-            if done.text is None:
-                diagnostics(done.diagnostics, {str(path): before.decode("utf-8", "replace")})
+            try:
+                after = format_source(before, str(path))
+            except FormatError as error:
+                diagnostics(error.diagnostics, {str(path): before.decode("utf-8", "replace")})
                 failed = True
-            elif done.text.encode() != before:
+                continue
+            if after.encode() != before:
                 changed = True
-                _changed(path, before.decode(), done.text, check=check, diff=diff)
+                _changed(path, before.decode(), after, check=check, diff=diff)
         stop(USAGE if failed or (changed and check) else 0)
 
 

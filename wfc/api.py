@@ -1,0 +1,488 @@
+"""The public functions of `wfc`, but for those that task functions use."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from wfc import history
+from wfc import params as parameters
+from wfc.errors import (
+    CodeChanged,
+    ParameterError,
+    RunCancelled,
+    RunFailed,
+    RunInterrupted,
+    SpecError,
+)
+from wfc.plan.model import Plan
+from wfc.running import Active, Launcher, launcher, result_of
+from wfc.runtime import codec, coordinator, functions
+from wfc.runtime.coordinator import Observer, Outcome
+from wfc.runtime.engine import Engine
+from wfc.runtime.journal import Definition, RunInfo
+from wfc.runtime.names import check_name
+from wfc.runtime.reading import load_value
+from wfc.runtime.store import DEFAULT, Store
+from wfc.specs import (
+    Spec,
+    class_modules,
+    classes_of,
+    compile_path,
+    load,
+    needs_classes,
+    read_plan,
+    split_target,
+)
+
+if TYPE_CHECKING:
+    from wfc.history import TaskInfo
+
+__all__ = [
+    "CodeChanged",
+    "ParameterError",
+    "Run",
+    "RunCancelled",
+    "RunFailed",
+    "RunInfo",
+    "RunInterrupted",
+    "Spec",
+    "SpecError",
+    "compile",
+    "get",
+    "load",
+    "resume",
+    "run",
+    "runs",
+    "start",
+    "to_ray_dag",
+]
+
+Source: TypeAlias = "Plan | Spec | str | os.PathLike[str]"
+"""What can be run: a plan, a spec, or the path of one (`spec.wf`, `spec.wf:workflow`, `plan.json`)."""
+
+POLL = 0.1
+
+
+def compile(
+    spec: Spec | str | os.PathLike[str],
+    workflow: str | None = None,
+    *,
+    optimize: bool = True,
+    strict: bool = False,
+) -> Plan:
+    """The plan of a workflow: the one named, else `main`, else the only one. Raises `SpecError`.
+
+    Without `optimize` each call is planned by itself: the same results, slower. `strict` makes a
+    missing annotation an error.
+    """
+    path = spec.path if isinstance(spec, Spec) else spec
+    plan, _ = compile_path(path, workflow, optimize=optimize, strict=strict)
+    return plan
+
+
+def plan_of(source: Source, *, optimize: bool = True) -> Plan:
+    """The plan of anything that can be run. Raises `SpecError`, `ParameterError`."""
+    if isinstance(source, Plan):
+        return source
+    if isinstance(source, Spec):
+        return compile(source, optimize=optimize)
+    path, workflow = split_target(os.fspath(source))
+    if path.endswith(".json"):
+        return read_plan(path)
+    return compile(path, workflow, optimize=optimize)
+
+
+def store_url(store: str | os.PathLike[str] | None) -> str:
+    """The store that is meant: the one given, else `WFC_STORE`, else `.wfc`."""
+    return os.fspath(store or os.environ.get("WFC_STORE") or DEFAULT)
+
+
+# ------------------------------------------------------------------------------------- starting
+
+
+def run(
+    source: Source,
+    /,
+    *,
+    params: Mapping[str, Any] | None = None,
+    run_id: str | None = None,
+    store: str | os.PathLike[str] | None = None,
+    local: bool = False,
+    address: str | None = None,
+    allow: Sequence[str] = (),
+    **values: Any,
+) -> Any:
+    """Run a workflow and return its result; the arguments are those of `start`.
+
+    Raises what `start` raises, `RunFailed` and `RunCancelled`. A `KeyboardInterrupt` leaves the run
+    as it stands, to be resumed.
+    """
+    handle = start(
+        source,
+        params=params,
+        run_id=run_id,
+        store=store,
+        local=local,
+        address=address,
+        allow=allow,
+        **values,
+    )
+    try:
+        return handle.result()
+    except KeyboardInterrupt:
+        handle.interrupt()
+        raise
+
+
+def start(
+    source: Source,
+    /,
+    *,
+    params: Mapping[str, Any] | None = None,
+    run_id: str | None = None,
+    store: str | os.PathLike[str] | None = None,
+    local: bool = False,
+    address: str | None = None,
+    allow: Sequence[str] = (),
+    observer: Observer | None = None,
+    **values: Any,
+) -> Run:
+    """Start a workflow and return a handle to the run, which goes on in the background.
+
+    The workflow's parameters are keywords; `params` takes those whose names are taken here.
+    `run_id` names the run (else one is made up), `store` is a folder or a database URL (else
+    `WFC_STORE`, else `.wfc`). It runs on Ray (`address`, else `RAY_ADDRESS`, else one that runs
+    here, else a private one), or with `local` in processes of this machine. `allow` are patterns of
+    which each task's function has to match one. Raises `SpecError`, `ParameterError`,
+    `FunctionsError` and `StorageError`; then nothing was started.
+    """
+    given = {**(params or {}), **values}
+    launch = launcher(local=local, address=address)
+    try:
+        prepared = Prepared(plan_of(source), allow)
+        return prepared.start(
+            prepared.validate(given),
+            launch,
+            run_id=run_id,
+            store=store,
+            observer=observer,
+        )
+    except BaseException:
+        launch.close()
+        raise
+
+
+class Prepared:
+    """A plan whose functions were imported and checked. Raises `FunctionsError`."""
+
+    def __init__(self, plan: Plan, allow: Sequence[str] = ()) -> None:
+        self.plan = plan
+        self._entry = plan.workflows[plan.entry]
+        self.functions = bundle(plan, allow)
+
+    def validate(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters of a run. Raises `ParameterError`."""
+        return parameters.validate(self._entry.params, values, classes_of(self.plan))
+
+    def parse(self, texts: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
+        """As `validate`, with `NAME=VALUE` texts over the values. Raises `ParameterError`."""
+        return parameters.parse(self._entry.params, texts, values, classes_of(self.plan))
+
+    def start(
+        self,
+        params: Mapping[str, Any],
+        launch: Launcher,
+        *,
+        run_id: str | None = None,
+        store: str | os.PathLike[str] | None = None,
+        observer: Observer | None = None,
+    ) -> Run:
+        """Write the run down and start it. Raises `StorageError`."""
+        name = check_name(run_id, "run") if run_id is not None else new_id(self.plan)
+        url = store_url(store)
+        opened = Store.open(url)
+        try:
+            options = {"root": self.plan.root or "", "entry": self.plan.entry}
+            coordinator.create(opened, name, self.plan, params, options=options)
+            program = coordinator.program(opened, name, self.plan, self.functions)
+            return Run(name, url, Active(opened, name, launch, program, observer))
+        except BaseException:
+            opened.close()
+            raise
+
+
+def bundle(plan: Plan, allow: Sequence[str] = ()) -> bytes:
+    """The plan's functions, with the classes of its parameters. Raises `FunctionsError`."""
+    also = (
+        [(m, folder) for m, _, folder in class_modules(plan).values()]
+        if needs_classes(plan)
+        else []
+    )
+    return functions.bundle(plan, allow=allow, also=also)
+
+
+def new_id(plan: Plan) -> str:
+    """A name for a run: the workflow, the time, and something that makes it the only one."""
+    entry = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in plan.entry)
+    return f"{entry[:80]}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+def resume(
+    run_id: str,
+    *,
+    store: str | os.PathLike[str] | None = None,
+    local: bool = False,
+    address: str | None = None,
+    keep: bool = False,
+    allow: Sequence[str] = (),
+    observer: Observer | None = None,
+) -> Run:
+    """Go on with a run that was interrupted, has failed or was cancelled. Returns a handle.
+
+    What is done is not done again. Raises `CodeChanged` when code that the run uses is not what it
+    was, unless `keep` says that what is done counts all the same; `Owned` when another process has
+    the run; `StorageError`.
+    """
+    launch = launcher(local=local, address=address)
+    try:
+        return resume_with(run_id, launch, store=store, keep=keep, allow=allow, observer=observer)
+    except BaseException:
+        launch.close()
+        raise
+
+
+def resume_with(
+    run_id: str,
+    launch: Launcher,
+    *,
+    store: str | os.PathLike[str] | None = None,
+    keep: bool = False,
+    allow: Sequence[str] = (),
+    observer: Observer | None = None,
+) -> Run:
+    """As `resume`, on an executor that is getting ready already."""
+    url = store_url(store)
+    opened = Store.open(url, create=False)
+    try:
+        definition = opened.journal.definition(run_id)
+        plan = plan_in(definition)
+        if opened.journal.run(run_id).status == "succeeded":
+            opened.close()
+            launch.close()
+            return Run(run_id, url)
+        if not keep and (changed := changes(definition)):
+            raise CodeChanged(run_id, changed)
+        program = coordinator.program(opened, run_id, plan, bundle(plan, allow))
+        return Run(run_id, url, Active(opened, run_id, launch, program, observer))
+    except BaseException:
+        opened.close()
+        raise
+
+
+def plan_in(definition: Definition) -> Plan:
+    """The plan that a run was started with, and where its project was."""
+    plan = Plan.from_json(definition.plan)
+    return plan.model_copy(update={"root": definition.options.get("root") or None})
+
+
+def changes(definition: Definition) -> list[str]:
+    """How the spec and the code differ from those of the run, in words; empty when they do not.
+
+    Comments and formatting do not count, in either.
+    """
+    then = plan_in(definition)
+    main = os.path.join(then.root or ".", then.files[0].path)
+    if not os.path.exists(main):
+        return [] if _no_code_beside(then) else [f"{main} is gone"]
+    try:
+        now = compile(main, then.entry)
+    except SpecError as error:
+        return [f"the spec {then.files[0].path} has errors now: {error}"]
+    out = [
+        f"task {name}: the code of {task.module}.{task.qualname} has changed"
+        for name, task in then.tasks.items()
+        if name in now.tasks and now.tasks[name].fingerprint != task.fingerprint
+    ]
+    plain = _meaning(then)
+    if plain != _meaning(now) and plain != _meaning(compile(main, then.entry, optimize=False)):
+        out.append(f"the spec {then.files[0].path} has changed")
+    return out
+
+
+def _no_code_beside(plan: Plan) -> bool:
+    return all(task.beside is None for task in plan.tasks.values())
+
+
+def _meaning(plan: Plan) -> Any:
+    """The plan without what says where things stand, and without the code's fingerprints."""
+
+    def strip(value: Any) -> Any:
+        if isinstance(value, dict):
+            dropped = ("where", "fingerprint", "doc")
+            return {k: strip(v) for k, v in value.items() if k not in dropped}
+        return [strip(item) for item in value] if isinstance(value, list) else value
+
+    return strip(json.loads(plan.model_dump_json(exclude={"root", "files"})))
+
+
+# ---------------------------------------------------------------------------------- known runs
+
+
+def runs(
+    status: str | None = None, *, store: str | os.PathLike[str] | None = None
+) -> list[RunInfo]:
+    """The runs of a store, the newest last; raises `StorageError`."""
+    with Store.open(store_url(store), create=False) as opened:
+        return [i for i in opened.journal.runs() if status is None or state_of(i) == status]
+
+
+def get(run_id: str, *, store: str | os.PathLike[str] | None = None) -> Run:
+    """A handle to a run of a store; raises `StorageError` when there is none of that name."""
+    url = store_url(store)
+    with Store.open(url, create=False) as opened:
+        opened.journal.run(run_id)
+    return Run(run_id, url)
+
+
+def state_of(info: RunInfo) -> str:
+    """`running`, `interrupted` (nobody works on it: it can be resumed), or how the run ended."""
+    if info.damage:
+        return "damaged"
+    if info.status == "running" and not info.is_owned(time.time()):
+        return "interrupted"
+    return info.status
+
+
+class Run:
+    """A run, whichever process works on it."""
+
+    def __init__(self, run_id: str, store: str, active: Active | None = None) -> None:
+        self.id = run_id
+        self.store = store
+        self._active = active
+
+    def __repr__(self) -> str:
+        return f"<wfc run {self.id} in {self.store}>"
+
+    def _open(self) -> closing[Store]:
+        return closing(Store.open(self.store, create=False))
+
+    @property
+    def status(self) -> str:
+        """`running`, `interrupted`, `succeeded`, `failed` or `cancelled`."""
+        with self._open() as store:
+            return state_of(store.journal.run(self.id))
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for the end, and return the result.
+
+        Raises `RunFailed`, `RunCancelled`, `RunInterrupted` (nobody works on the run), `TimeoutError`
+        after `timeout` seconds, `StorageError`.
+        """
+        if self._active is not None:
+            done = self._active.join(timeout)
+            return result_of(self.id, done.status, done.value, done.error)
+        until = None if timeout is None else time.monotonic() + timeout
+        with self._open() as store:
+            while (state := state_of(store.journal.run(self.id))) == "running":
+                if until is not None and time.monotonic() >= until:
+                    raise TimeoutError(f"run {self.id} has not ended after {timeout} s")
+                time.sleep(POLL)
+            return self._ended(store, state)
+
+    def _ended(self, store: Store, state: str) -> Any:
+        ended = coordinator.outcome_of(store, self.id)
+        if ended is None or state == "interrupted":
+            return result_of(self.id, state)
+        value = None
+        if ended.value is not None:
+            value = with_code(store, self.id, lambda: load_value(ended.value, store.values))
+        return result_of(self.id, ended.status, value, ended.error)
+
+    def outcome(self) -> Outcome:
+        """How the run ended in this process; waits for it. Raises `RunInterrupted` elsewhere."""
+        if self._active is None:
+            raise RunInterrupted(self.id)
+        return self._active.join()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Whether this process's part of the run has ended, after at most `timeout` seconds."""
+        return self._active is None or self._active.ended.wait(timeout)
+
+    def interrupt(self) -> None:
+        """Leave a run of this process as it stands; it can be resumed."""
+        if self._active is not None:
+            self._active.interrupt()
+
+    def ask_to_stop(self) -> None:
+        """As `interrupt`, without waiting for it."""
+        if self._active is not None:
+            self._active.stop.set()
+
+    def cancel(self) -> bool:
+        """Ask for the run to be cancelled, whoever works on it; false when it has ended."""
+        with self._open() as store:
+            return store.journal.request_cancel(self.id)
+
+    def send(self, name: str, value: Any = None, *, id: str | None = None) -> bool:
+        """Send a signal, for the run's `receive(name)`. Durable when this returns.
+
+        Sent twice with one `id`, it counts once; false tells that it was there.
+        """
+        with self._open() as store:
+            return store.journal.send_signal(
+                self.id, name, id or secrets.token_hex(8), codec.encode(value)
+            )
+
+    def tasks(self) -> list[TaskInfo]:
+        """The tasks that have run so far, in the order in which they were first heard of."""
+        with self._open() as store:
+            found = list(history.read(store, self.id))
+            return list(with_code(store, self.id, lambda: history.tasks(found)).values())
+
+    def output(self, task: str) -> Any:
+        """The result of one task; raises `LookupError` when there is none."""
+        with self._open() as store:
+            found = list(history.read(store, self.id))
+
+            def read() -> Any:
+                return load_value(history.value_of(found, task), store.values)
+
+            return with_code(store, self.id, read)
+
+
+def plan_of_run(run: Run) -> Plan:
+    """The plan that a run was started with."""
+    with Store.open(run.store, create=False) as store:
+        return plan_in(store.journal.definition(run.id))
+
+
+def waiting_for(store: Store, run_id: str) -> list[str]:
+    """What a run that goes on (or was interrupted) waits for besides its tasks: signals, timers."""
+    engine = Engine(plan_in(store.journal.definition(run_id)))
+    for record in history.read(store, run_id):
+        engine.replay(record)
+    return engine.waiting_for()
+
+
+def with_code(store: Store, run_id: str, read: Any) -> Any:
+    """What `read` reads. Where that needs classes of the run's project, they are imported first."""
+    try:
+        return read()
+    except (ImportError, AttributeError):
+        plan = plan_in(store.journal.definition(run_id))
+        functions.load(bundle(plan), partial=True)
+        return read()
+
+
+def to_ray_dag(plan: Plan, /, **values: Any) -> Any:
+    """A static workflow as a Ray DAG, for Ray's own tools. Raises `ValueError` for another one."""
+    from wfc.compiler.emit import ray_dag
+
+    return ray_dag(plan, parameters.validate(plan.workflows[plan.entry].params, values))

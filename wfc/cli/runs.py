@@ -1,0 +1,283 @@
+"""`wfc run` and `wfc resume`: a run in this process, watched until it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from wfc.cli.out import (
+    diagnostics,
+    failure,
+    loose_json,
+    print_json,
+    reported,
+    result_text,
+    say,
+    stop,
+    usage,
+)
+from wfc.cli.progress import View, view
+from wfc.errors import DONE, FAILED, STOPPED, RunInterrupted
+
+if TYPE_CHECKING:
+    from wfc.api import Run
+    from wfc.plan.model import Plan
+    from wfc.running import Launcher
+    from wfc.runtime.coordinator import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where a run is kept, where it runs, and what may run."""
+
+    store: str | None
+    local: bool
+    address: str | None
+    allow: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """What is shown of it."""
+
+    quiet: bool
+    json: bool
+
+
+def run(
+    target: str,
+    *,
+    texts: Sequence[str],
+    file: Path | None,
+    run_id: str | None,
+    where: Where,
+    dry_run: bool,
+    show: Show,
+    optimize: bool,
+) -> None:
+    """The command."""
+    from wfc.params import read_file
+
+    with reported(), _launching(where, unless=dry_run) as launch:
+        from wfc.api import Prepared, new_id
+        from wfc.runtime.names import check_name
+
+        plan = _plan(target, optimize, quiet=show.quiet)
+        ready = Prepared(plan, where.allow)
+        params = ready.parse(texts, read_file(file) if file else {})
+        name = check_name(run_id, "run") if run_id else new_id(plan)
+        if dry_run or launch is None:
+            say(f"ok: {target} would run as {plan.entry}, with {_listed(params)}")
+            stop(DONE)
+        _watch(
+            name,
+            lambda seen: ready.start(params, launch, run_id=name, store=where.store, observer=seen),
+            where,
+            show,
+        )
+
+
+def _plan(target: str, optimize: bool, *, quiet: bool) -> Plan:
+    from wfc.specs import compile_path, is_plan, read_plan, split_target
+
+    path, workflow = split_target(target)
+    if is_plan(path):
+        return read_plan(path)
+    plan, done = compile_path(path, workflow, optimize=optimize)
+    if not quiet:
+        diagnostics(done.diagnostics, done.sources)
+    return plan
+
+
+def _listed(params: dict[str, Any]) -> str:
+    return ", ".join(f"{k}={v!r}" for k, v in params.items()) or "no parameters"
+
+
+@contextmanager
+def _launching(where: Where, *, unless: bool = False) -> Iterator[Launcher | None]:
+    """Processes (or Ray) that get ready while the rest is read; ended again if nothing comes of it."""
+    if unless:
+        yield None
+        return
+    from wfc.running import launcher
+
+    launch = launcher(local=where.local, address=where.address)
+    try:
+        yield launch
+    finally:
+        launch.close()
+
+
+def resume(
+    run_id: str | None,
+    *,
+    every: bool,
+    plan: bool,
+    keep: bool,
+    where: Where,
+    show: Show,
+) -> None:
+    """The command."""
+    if every == (run_id is not None):
+        usage("name a run, or say --all")
+    if plan:
+        _show_plan(run_id, where)
+    with reported():
+        names = [run_id] if run_id is not None else _interrupted(where)
+        code = DONE
+        for name in names:
+            try:
+                _resume(name, keep, where, show)
+            except BaseException as error:
+                ended = getattr(error, "exit_code", None)
+                if len(names) == 1 or ended is None or ended == STOPPED:
+                    raise
+                code = max(code, ended)
+        stop(code)
+
+
+def _interrupted(where: Where) -> list[str]:
+    from wfc import api
+
+    return [info.run_id for info in api.runs("interrupted", store=where.store)]
+
+
+def _show_plan(run_id: str | None, where: Where) -> None:
+    from wfc import api
+    from wfc.runtime.store import Store
+
+    with reported(), Store.open(api.store_url(where.store), create=False) as store:
+        changed = api.changes(store.journal.definition(run_id or ""))
+        for change in changed:
+            print(change)
+        if not changed:
+            print("nothing has changed: all that is done counts")
+        stop(DONE)
+
+
+def _resume(run_id: str, keep: bool, where: Where, show: Show) -> None:
+    with _launching(where) as launch:
+        from wfc.api import resume_with
+
+        assert launch is not None
+        _watch(
+            run_id,
+            lambda seen: resume_with(
+                run_id, launch, store=where.store, keep=keep, allow=where.allow, observer=seen
+            ),
+            where,
+            show,
+        )
+
+
+# ------------------------------------------------------------------------------------ watching
+
+
+def _watch(run_id: str, begin: Callable[[View], Run], where: Where, show: Show) -> None:
+    """Start a run, show it until it ends, print its result, and exit."""
+    seen = view(run_id, quiet=show.quiet or show.json)
+    try:
+        run = begin(seen)
+        if not show.quiet:
+            say(f"run {run_id} in {run.store}")
+        with _stoppable(run):
+            while not run.wait(0.2):
+                pass  # signals are handled between two looks
+    finally:
+        seen.close()
+    _finish(run, _outcome(run), where, show)
+
+
+def _outcome(run: Run) -> Outcome:
+    from wfc.runtime.coordinator import Outcome
+
+    try:
+        return run.outcome()
+    except RunInterrupted:  # it had ended before: only its result is asked for
+        return Outcome(run.id, "succeeded", run.result())
+
+
+@contextmanager
+def _stoppable(run: Run) -> Iterator[None]:
+    """Ctrl-C or SIGTERM once: stop cleanly. Twice: at once."""
+    asked = False
+
+    def stop_it(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            os._exit(STOPPED)
+        asked = True
+        say("\nstopping; once more to stop at once")
+        run.ask_to_stop()
+
+    before = {number: signal.signal(number, stop_it) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _finish(run: Run, done: Outcome, where: Where, show: Show) -> None:
+    if show.json:
+        _print_object(run, done)
+    elif done.status == "succeeded":
+        print(result_text(done.value), flush=True)
+    if done.status == "failed" and done.error is not None and not show.json:
+        from wfc.api import plan_of_run
+
+        plan = plan_of_run(run)
+        say(failure(done.error, [(f.path, f.text) for f in plan.files]))
+        say()
+        say(f"run {run.id} failed. What is done is kept; when the cause is mended:")
+        say(f"  {resume_command(run, where)}")
+        say(f"  {_command(run, where, 'show')}    tells more")
+    elif done.status == "interrupted":
+        say(f"run {run.id} was interrupted. To go on:")
+        say(f"  {resume_command(run, where)}")
+    elif done.status == "cancelled":
+        say(f"run {run.id} was cancelled")
+    stop({"succeeded": DONE, "failed": FAILED}.get(done.status, STOPPED))
+
+
+def _print_object(run: Run, done: Outcome) -> None:
+    error = done.error
+    print_json(
+        {
+            "run_id": run.id,
+            "status": done.status,
+            "result": loose_json(done.value),
+            "error": None
+            if error is None
+            else {
+                "type": error.type,
+                "message": error.message,
+                "traceback": error.traceback,
+                "task": error.task,
+                "attempts": error.attempts,
+            },
+            "tasks": done.tasks,
+            "seconds": round(done.seconds, 3),
+        }
+    )
+
+
+def resume_command(run: Run, where: Where) -> str:
+    """What to type to go on with a run."""
+    options = " --local" if where.local else ""
+    if where.address:
+        options += f" --address {where.address}"
+    return _command(run, where, "resume") + options
+
+
+def _command(run: Run, where: Where, command: str) -> str:
+    import shlex
+
+    store = f" --store {shlex.quote(where.store)}" if where.store else ""
+    return f"wfc {command} {run.id}{store}"
