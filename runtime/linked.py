@@ -18,6 +18,7 @@ from wfc.plan.expr import Compiled, compile_expr
 from wfc.plan.model import BranchNode, Graph, MapNode, Plan, Region, TaskDef, Unit, WorkflowDef
 from wfc.runtime.steps import MapStep, make_step
 from wfc.runtime.uses import Uses, graph_uses, node_uses, provides
+from wfc.runtime.work import Shape
 
 DYNAMIC = "$dyn"
 """The address of the graph of a `Dynamic`."""
@@ -185,6 +186,26 @@ class LinkedWorkflow:
                     raise TypeError(f"{self.name}() is missing the argument {name!r}")
                 env[name] = default({})
         return env
+
+    def shapes(self, linked: Linked) -> set[Shape]:
+        """What the task calls of a carried frame claim (inplace ones, which claim nothing, aside)."""
+        found: set[Shape] = set()
+        seen: set[str] = set()
+        todo = [self.name]
+        while todo:
+            name = todo.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            for graph in linked.workflow(name).body.table.values():
+                for step in graph.linked().steps:
+                    if step.kind not in ("call", "continuation"):
+                        continue
+                    if step.callee == "workflow":
+                        todo.append(step.target)
+                    elif not step.inplace:
+                        found.add(step.shape)
+        return found
 
 
 class Linked:

@@ -23,7 +23,6 @@ from wfc.plan.model import (
     Where,
 )
 from wfc.runtime.uses import AFTER, HANDLE, VALUE, Uses
-from wfc.runtime.values import ErrorInfo
 from wfc.runtime.work import Shape
 
 if TYPE_CHECKING:
@@ -92,7 +91,8 @@ class ExprStep(Step):
 class CallStep(Step):
     """A call, or (kind `continuation`) the call that a frame ends with.
 
-    `arguments(env)` gives the positional and keyword arguments. `shape` is what a task call claims.
+    `arguments(env)` gives the positional and keyword arguments; `parts` and `named` are the same
+    one by one, each with the name that it is, if it is only that. `shape` is what a task call claims.
     """
 
     __slots__ = (
@@ -103,8 +103,10 @@ class CallStep(Step):
         "checkpoint",
         "inplace",
         "managed",
+        "named",
         "options",
         "origin",
+        "parts",
         "region",
         "simple",
         "sync",
@@ -123,10 +125,12 @@ class CallStep(Step):
         self.managed: bool = getattr(node, "managed", False)
         self.region: str | None = getattr(node, "region", None)
         self.origin: str | None = getattr(node, "origin", None)
-        self.arguments = _arguments(node.args, node.kwargs)
+        self.parts = tuple((_name(a), compile_expr(a)) for a in node.args)
+        self.named = tuple((k, _name(a), compile_expr(a)) for k, a in node.kwargs.items())
+        self.arguments = _arguments([p for _, p in self.parts], [(k, p) for k, _, p in self.named])
         # The one name that is the only argument: the commonest call of all.
         only = node.args[0] if len(node.args) == 1 and not node.kwargs else None
-        self.simple: str | None = only[1] if only and only[0] == "name" else None
+        self.simple = _name(only) if only is not None else None
         self._shape: Shape | None = None
 
     @property
@@ -327,6 +331,10 @@ def make_step(node: Any, index: int, uses: Uses, inner: list[LinkedGraph]) -> St
     return _PLAIN_STEPS[node.kind](node, index, uses)
 
 
+def _name(expr: Any) -> str | None:
+    return expr[1] if expr[0] == "name" else None
+
+
 def _optional(expr: Any) -> Compiled | None:
     return compile_expr(expr) if expr is not None else None
 
@@ -334,10 +342,8 @@ def _optional(expr: Any) -> Compiled | None:
 _NO_KWARGS: dict[str, Any] = {}
 
 
-def _arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Arguments:
+def _arguments(parts: Sequence[Compiled], named: Sequence[tuple[str, Compiled]]) -> Arguments:
     """A closure that evaluates a call's arguments; the commonest arities without a loop."""
-    parts = [compile_expr(a) for a in args]
-    named = [(k, compile_expr(a)) for k, a in kwargs.items()]
     if named:
         return lambda env: (
             tuple([part(env) for part in parts]),
@@ -377,22 +383,3 @@ def shape_of(options: Mapping[str, Any]) -> Shape:
 
 
 _PLAIN = Shape()
-
-
-def may_retry(options: Mapping[str, Any], error: ErrorInfo, attempt: int) -> bool:
-    """Whether a task that raised `error` in its `attempt`-th attempt (from 1) is to run again.
-
-    As in Ray: exceptions are retried only when `retry_exceptions` is true or names the exception or
-    a base of it, and `max_retries` (default 3, -1: for ever) times at most.
-    """
-    wanted = options.get("retry_exceptions", False)
-    if not wanted:
-        return False
-    limit = options.get("max_retries", 3)
-    if limit != -1 and attempt > limit:
-        return False
-    if wanted is True:
-        return True
-    have = {error.type, *error.bases}
-    have |= {name.rpartition(".")[2] for name in have}
-    return any(name.removeprefix("builtins.") in have for name in wanted)

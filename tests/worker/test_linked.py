@@ -6,8 +6,7 @@ import pytest
 
 from tests.worker.plans import arm, branch, call, cont, expr, map_, name, plan, ret, unit, workflow
 from wfc.runtime.linked import Linked
-from wfc.runtime.steps import may_retry, shape_of
-from wfc.runtime.values import ErrorInfo
+from wfc.runtime.steps import shape_of
 
 
 def test_addresses_reach_every_inner_graph() -> None:
@@ -176,17 +175,6 @@ def test_shapes_compare_by_value() -> None:
     assert one == shape_of({"runtime_env": {"pip": ["x"]}, "resources": {"a": 2, "b": 1}})
     assert hash(one)
     assert one.resources == (("a", 2), ("b", 1))
-
-
-def test_retry_rules_are_those_of_ray() -> None:
-    error = ErrorInfo("etl.Bad", "no", bases=("ValueError", "Exception"))
-    assert not may_retry({"max_retries": 5}, error, 1)
-    assert may_retry({"retry_exceptions": True}, error, 3)
-    assert not may_retry({"retry_exceptions": True}, error, 4)
-    assert may_retry({"retry_exceptions": True, "max_retries": -1}, error, 99)
-    assert may_retry({"retry_exceptions": ["builtins.ValueError"]}, error, 1)
-    assert may_retry({"retry_exceptions": ["Bad"]}, error, 1)
-    assert not may_retry({"retry_exceptions": ["KeyError"]}, error, 1)
 
 
 def test_continuation_steps_read_as_calls() -> None:

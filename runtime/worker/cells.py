@@ -1,0 +1,304 @@
+"""Objects to values and back, inside a worker: what travels inline, what is stored, what is copied.
+
+A *cell* is how a worker holds a result that it has to report: the object itself where that is of
+a plain immutable type (many of these are packed into one `Column`), and a value otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import GeneratorType
+from typing import Any, Protocol, TypeAlias
+
+from wfc.runtime.codec import decode, decode_buffer, encode, encode_buffers
+from wfc.runtime.storage_errors import StorageError
+from wfc.runtime.values import (
+    INLINE_LIMIT,
+    MISSING,
+    Bound,
+    Chunk,
+    Column,
+    Hollow,
+    Inline,
+    Pairs,
+    Rows,
+    Stored,
+    Transient,
+    Value,
+    Waited,
+    WaitResult,
+)
+from wfc.runtime.valuestore import ValueStore, new_key
+
+Cell: TypeAlias = Any
+
+IMMUTABLE = frozenset({int, float, complex, bool, type(None), str, bytes})
+SCALARS = frozenset({int, float, complex, bool, type(None)})
+VALUES = frozenset({Inline, Stored, Transient, Bound, Hollow, Rows, Pairs, Waited})
+
+_SHORT = 1024
+"""A string or tuple item of up to this many characters is packed without a second look."""
+
+_PACKED_LIMIT = 1 << 20
+"""Above this a packed column is looked at for single large elements."""
+
+
+class Large(Protocol):
+    """The executor's own fast way to large values, beside the value store."""
+
+    def put_large(self, value: Any) -> Any:
+        """A handle to `value` for other processes, or `None` when there is no such way."""
+
+    def get_large(self, handle: Any) -> Any:
+        """A fresh (or read-only) object; raises any exception when it is gone."""
+
+
+class NoLarge:
+    """For executors that have only the value store."""
+
+    def put_large(self, value: Any) -> Any:
+        """Gives `None`."""
+        return None
+
+    def get_large(self, handle: Any) -> Any:
+        """Raises `LookupError`."""
+        raise LookupError("no such value")
+
+
+class Unpicklable(Exception):  # noqa: N818 - it becomes the error `UnpicklableResult`
+    """A value cannot leave its process; the message says why and what to do."""
+
+
+class ValueGone(Exception):  # noqa: N818 - what is the case
+    """A value that a work needs is not there any more."""
+
+
+def is_plain(value: Any) -> bool:
+    """Whether nobody can change the object, so that all may share it."""
+    kind = type(value)
+    return kind in IMMUTABLE or (kind is tuple and IMMUTABLE.issuperset(map(type, value)))
+
+
+def own_copy(value: Any) -> Any:
+    """A copy that shares nothing that can be changed. Raises `Unpicklable`."""
+    kind = type(value)
+    if kind in IMMUTABLE:
+        return value
+    if kind is list or kind is tuple:
+        if IMMUTABLE.issuperset(map(type, value)):
+            return value[:]
+    elif kind is dict and all(IMMUTABLE.issuperset(map(type, p)) for p in (value, value.values())):
+        return value.copy()
+    try:
+        data = encode(value)
+    except Exception as error:
+        raise Unpicklable(
+            f"{_article(value)} cannot be given to a plain call, which works on a copy: {_why(error)}. "
+            "Call it `inplace`, so that it gets the object itself"
+        ) from None
+    return decode(data)
+
+
+class Source:
+    """A value of the environment: `fresh()` gives a copy of one's own, `very()` the shared object."""
+
+    __slots__ = ("_load", "_very", "value")
+
+    def __init__(self, value: Value, load: Callable[[Value], Any]) -> None:
+        self.value = value
+        self._load = load
+        self._very: Any = MISSING
+
+    def fresh(self) -> Any:
+        """An object that nobody else has."""
+        return self._load(self.value)
+
+    def very(self) -> Any:
+        """The one object of this process."""
+        if self._very is MISSING:
+            self._very = self._load(self.value)
+        return self._very
+
+
+class Cells:
+    """Makes cells of results and objects of values, for one run."""
+
+    def __init__(self, run_id: str, store: Callable[[], ValueStore], large: Large) -> None:
+        self._run_id = run_id
+        self._store = store
+        self._large = large
+        self.homes: dict[int, dict[str, Any]] = {}
+
+    # ------------------------------------------------------------------ objects to values
+
+    def cell(self, value: Any, durable: bool = True) -> Cell:
+        """The cell of a result. Raises `Unpicklable`, or `StorageError` when it cannot be stored."""
+        kind = type(value)
+        if kind in SCALARS:
+            return value
+        if kind is str or kind is bytes:
+            if len(value) <= _SHORT:
+                return value
+        elif kind is tuple and len(value) <= 16 and _short(value):
+            return value
+        return self.value(value, durable)
+
+    def value(self, value: Any, durable: bool = True) -> Value:
+        """The value of an object, as `cell`."""
+        try:
+            if not _looks_large(value):
+                data = encode(value)
+                if len(data) <= INLINE_LIMIT:
+                    return Inline(data)
+            buffers = encode_buffers(value)
+        except Exception as error:
+            raise Unpicklable(f"{_article(value)} cannot be pickled: {_why(error)}") from None
+        size = sum(map(len, buffers))
+        if size <= INLINE_LIMIT:
+            return Inline(encode(value))
+        if not durable:
+            handle = self._large.put_large(value)
+            return Inline(encode(value)) if handle is None else Transient(handle, size)
+        key = new_key(self._run_id)
+        size, seal = self._store().put(key, buffers)
+        kind = type(value)
+        return Stored(
+            key, size, seal, f"{kind.__module__}.{kind.__qualname__}", self._large.put_large(value)
+        )
+
+    def pack(self, column: list[Cell]) -> Chunk:
+        """A column of cells as it is reported."""
+        kinds = set(map(type, column))
+        if kinds.isdisjoint(VALUES):
+            packed = Column(None, len(column), column)
+            if len(column) == 1 or len(packed.data) <= _PACKED_LIMIT:
+                return packed
+        return [
+            cell if type(cell) in VALUES or cell is MISSING else self._unpacked(cell)
+            for cell in column
+        ]
+
+    def _unpacked(self, cell: Cell) -> Value:
+        return self.value(cell) if _looks_large(cell) else Inline(obj=cell)
+
+    # ------------------------------------------------------------------ values to objects
+
+    def load(self, value: Value) -> Any:
+        """A fresh object of a value (but `Bound`: the very one). Raises `ValueGone` when it is
+        gone, `StorageError` when what is stored is damaged."""
+        if isinstance(value, Inline):
+            found = value._object
+            return found if found is not MISSING and is_plain(found) else decode(value.data)
+        if isinstance(value, Rows):
+            return self._rows(value)
+        if isinstance(value, Pairs):
+            return dict(self._rows(value.rows))
+        if isinstance(value, Waited):
+            ready = self._rows(value.ready)
+            return WaitResult(ready, value.pending, value.failed, value.timed_out)
+        if isinstance(value, Stored):
+            return self._stored(value)
+        if isinstance(value, Transient):
+            try:
+                return self._large.get_large(value.handle)
+            except Exception as error:
+                raise ValueGone(_why(error)) from None
+        if isinstance(value, Bound):
+            try:
+                return self.homes[value.home][value.key]
+            except KeyError:
+                raise ValueGone(f"no {value.key} in the home {value.home}") from None
+        raise ValueGone("it was not kept")
+
+    def _rows(self, rows: Rows) -> list[Any]:
+        out: list[Any] = []
+        for chunk in rows.chunks:
+            if isinstance(chunk, Column):
+                items = chunk.load()
+                shared = IMMUTABLE.issuperset(map(type, items)) or all(map(is_plain, items))
+                out.extend(items if shared else decode(chunk.data))
+            else:
+                out.extend([self.load(item) for item in chunk])
+        return out
+
+    def _stored(self, value: Stored) -> Any:
+        if value.handle is not None:
+            try:
+                return self._large.get_large(value.handle)
+            except Exception:
+                pass
+        return decode_buffer(self._store().get(value.key, value.size, value.seal))
+
+    def items(self, rows: Rows) -> list[Cell]:
+        """The elements of a slice: objects where they are plain, values otherwise."""
+        out: list[Cell] = []
+        for chunk in rows.chunks:
+            if isinstance(chunk, Column):
+                items = chunk.load()
+                if IMMUTABLE.issuperset(map(type, items)):
+                    out.extend(items)
+                else:
+                    out.extend([i if is_plain(i) else Inline(obj=i) for i in items])
+            else:
+                out.extend(chunk)
+        return out
+
+
+def _short(items: tuple[Any, ...]) -> bool:
+    for item in items:
+        kind = type(item)
+        if kind not in SCALARS and not ((kind is str or kind is bytes) and len(item) <= _SHORT):
+            return False
+    return True
+
+
+def _looks_large(value: Any) -> bool:
+    """Whether it is worth while to encode with buffers from the start (else inline is tried first)."""
+    kind = type(value)
+    if kind is str or kind is bytes or kind is bytearray:
+        return len(value) > INLINE_LIMIT
+    if kind is int:
+        return bool(value.bit_length() > 8 * INLINE_LIMIT)
+    if kind in (list, tuple, dict):
+        if len(value) > INLINE_LIMIT:
+            return True
+        parts = value.values() if kind is dict else value
+        return any(_nbytes(part) > INLINE_LIMIT for part in parts)
+    return _nbytes(value) > INLINE_LIMIT
+
+
+def _nbytes(value: Any) -> int:
+    kind = type(value)
+    if kind in SCALARS:
+        return 0
+    if kind is str or kind is bytes:
+        return len(value)
+    size = getattr(kind, "nbytes", None) and getattr(value, "nbytes", 0)
+    return size if isinstance(size, int) else 0
+
+
+def unpicklable_result(error: Unpicklable, value: Any, task: str) -> str:
+    """The message of an `UnpicklableResult`: what happened and what to do about it."""
+    if isinstance(value, GeneratorType):
+        return (
+            f"{task} returned a generator, which cannot leave its process: return a list, or call it "
+            "`nocheckpoint inplace` and use it in the same process only"
+        )
+    return (
+        f"the result of {task} cannot be kept: {error}. Return something that can be pickled, or "
+        "call it `nocheckpoint inplace` and use it in the same process only"
+    )
+
+
+def _article(value: Any) -> str:
+    kind = type(value)
+    return f"an object of type {kind.__module__}.{kind.__qualname__}".replace("builtins.", "")
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, StorageError):
+        raise error
+    try:
+        return str(error) or type(error).__name__
+    except Exception:
+        return type(error).__name__

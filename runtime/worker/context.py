@@ -1,0 +1,162 @@
+"""What a running task can ask about itself, and what is watched while it runs.
+
+One process runs one task at a time, in its main thread; threads that a task starts see the same
+context, which is why these are plain module variables.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, Protocol
+
+LOG_LIMIT = 1 << 20
+"""Characters that are kept of what one task prints."""
+
+
+class Task(Protocol):
+    """The task that runs now."""
+
+    def task_id(self) -> str:
+        """The stable id of this instance."""
+
+    def attempt(self) -> int:
+        """Which attempt this is, from 1."""
+
+    def check(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Raises unless the running spec has something of this name that can be called so."""
+
+
+class _Watch:
+    """Flags that are cheap to look at after each task."""
+
+    __slots__ = ("active", "parts", "size", "task", "touched")
+
+    def __init__(self) -> None:
+        self.touched = False
+        self.active = False
+        self.parts: list[str] = []
+        self.size = 0
+        self.task: Task | None = None
+
+    def take(self) -> str:
+        """What was printed since the last time."""
+        text = "".join(self.parts)
+        if self.size > LOG_LIMIT:
+            text = f"{text}\n[cut: the task printed {self.size:,} characters]\n"
+        self.parts.clear()
+        self.size = 0
+        return text
+
+
+WATCH = _Watch()
+
+
+class Printed:
+    """Stands for `sys.stdout` or `sys.stderr`: keeps what tasks print, passes on everything else."""
+
+    def __init__(self, under: Any) -> None:
+        self._under = under
+
+    def write(self, text: str) -> int:
+        """As a text file."""
+        if not WATCH.active:
+            return int(self._under.write(text) or 0)
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        if text:
+            left = LOG_LIMIT - WATCH.size
+            if left > 0:
+                WATCH.parts.append(text if len(text) <= left else text[:left])
+            WATCH.size += len(text)
+            WATCH.touched = True
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        """As a text file."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """As a text file."""
+        if not WATCH.active:
+            self._under.flush()
+
+    def isatty(self) -> bool:
+        """What a task prints goes to no terminal."""
+        return False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._under, name)
+
+
+def _audit(event: str, args: Any) -> None:
+    if event == "os.chdir":
+        WATCH.touched = True
+
+
+_installed = False
+
+
+def watch_folder() -> None:
+    """Have `WATCH.touched` set when somebody changes the working directory. Once per process: an
+    audit hook sees all ways to do it, and costs nothing while nobody does."""
+    global _installed
+    if not _installed:
+        _installed = True
+        sys.addaudithook(_audit)
+
+
+class Stage:
+    """What is put in place while tasks run, and taken away between: streams, context, folder."""
+
+    __slots__ = ("_capture", "_streams", "folder")
+
+    def __init__(self, capture: bool) -> None:
+        self._capture = capture
+        self._streams: tuple[Any, Any] | None = None
+        self.folder = _folder()
+        watch_folder()
+
+    def enter(self) -> None:
+        """Tasks run from here on."""
+        if self._capture:
+            self._streams = sys.stdout, sys.stderr
+            sys.stdout, sys.stderr = _printed(sys.stdout), _printed(sys.stderr)
+            WATCH.active = True
+
+    def leave(self) -> None:
+        """No tasks run from here on."""
+        WATCH.task = None
+        WATCH.active = False
+        if self._streams is not None:
+            sys.stdout, sys.stderr = self._streams
+            self._streams = None
+
+    def tidy(self) -> str:
+        """After a task that touched something: the folder is as before; gives what it printed."""
+        WATCH.touched = False
+        if _folder() != self.folder and self.folder is not None:
+            os.chdir(self.folder)
+            WATCH.touched = False
+        return WATCH.take() if WATCH.parts else ""
+
+
+_wrapped: dict[int, Printed] = {}
+
+
+def _printed(stream: Any) -> Any:
+    """The same object each time: logging handlers keep the stream that they saw first."""
+    if isinstance(stream, Printed):
+        return stream
+    found = _wrapped.get(id(stream))
+    if found is None or found._under is not stream:
+        found = _wrapped[id(stream)] = Printed(stream)
+    return found
+
+
+def _folder() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:
+        return None

@@ -1,0 +1,87 @@
+"""Exceptions to `ErrorInfo`: text that needs nothing of the user's code to be read."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from types import TracebackType
+from typing import Any
+
+from wfc.runtime.values import ErrorInfo
+
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_TEXT_LIMIT = 64 * 1024
+
+
+def dotted(kind: type) -> str:
+    """The dotted name of a class; built-in ones have no module."""
+    module = kind.__module__
+    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
+
+
+def message_of(error: BaseException) -> str:
+    """What the exception says; never raises, whatever its class does."""
+    if isinstance(error, SystemExit):
+        return f"the task called exit({error.code!r})"
+    try:
+        return _cut(str(error))
+    except BaseException as second:
+        return f"<{type(error).__name__}, whose __str__ raises {type(second).__name__}>"
+
+
+def user_traceback(error: BaseException) -> str:
+    """The traceback from the user's function on: our own frames at its head are left out."""
+    try:
+        _shorten(error)
+        return _cut("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+    except BaseException as second:
+        return f"{dotted(type(error))}: (its traceback cannot be shown: {type(second).__name__})\n"
+
+
+def _shorten(error: BaseException) -> None:
+    """Cut our frames off the head of the traceback, of its causes' too."""
+    seen: set[int] = set()
+    todo: list[BaseException | None] = [error]
+    while todo:
+        one = todo.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        trace: TracebackType | None = one.__traceback__
+        while trace is not None and _is_ours(trace):
+            trace = trace.tb_next
+        one.__traceback__ = trace
+        todo += [one.__cause__, one.__context__]
+
+
+def _is_ours(trace: TracebackType) -> bool:
+    return os.path.abspath(trace.tb_frame.f_code.co_filename).startswith(_OURS)
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _TEXT_LIMIT:
+        return text
+    half = _TEXT_LIMIT // 2
+    return f"{text[:half]}\n[… {len(text) - _TEXT_LIMIT:,} characters …]\n{text[-half:]}"
+
+
+def error_info(error: BaseException, task: str, where: Any = None, attempt: int = 1) -> ErrorInfo:
+    """An exception of a task's function."""
+    bases = tuple(dotted(base) for base in type(error).__mro__[1:] if base is not object)
+    return ErrorInfo(
+        dotted(type(error)),
+        message_of(error),
+        user_traceback(error),
+        bases,
+        task,
+        tuple(where) if where is not None else None,
+        attempt,
+    )
+
+
+def expression_error(error: BaseException, task: str, where: Any) -> ErrorInfo:
+    """An exception of an expression of the spec: it has a place there, and no traceback."""
+    message = message_of(error)
+    if isinstance(error, KeyError):
+        message = f"no item {message}"
+    return ErrorInfo(dotted(type(error)), message, task=task, where=tuple(where))

@@ -1,0 +1,501 @@
+"""The interpreter of a work: runs the nodes of one element (or frame, or unit) in this process.
+
+One loop over an explicit stack of frames: no Python recursion however deep calls nest, and a frame
+that ends with a continuation is replaced, so that a million hops take no more memory than one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from time import perf_counter
+from types import CoroutineType
+from typing import Any
+
+from wfc.runtime.policy import retries_error
+from wfc.runtime.steps import CallStep
+from wfc.runtime.storage_errors import StorageError
+from wfc.runtime.values import HOLLOW, MISSING, Bound, ErrorInfo, Raised, Result
+from wfc.runtime.work import Failed, HopState, Report
+from wfc.runtime.worker.cells import (
+    IMMUTABLE,
+    VALUES,
+    Source,
+    Unpicklable,
+    ValueGone,
+    is_plain,
+    own_copy,
+    unpicklable_result,
+)
+from wfc.runtime.worker.context import WATCH
+from wfc.runtime.worker.dynamic import Continuation
+from wfc.runtime.worker.errors import error_info, expression_error
+from wfc.runtime.worker.frames import DEEP, Frame, Job, task_arguments
+from wfc.runtime.worker.hops import Hops, StepError, Stop
+from wfc.runtime.worker.secrets import redact
+
+
+class Element(Hops):
+    """One element of a job being run.
+
+    `advance(deadline)` runs it until it is done (`True`; then `report` is set when it ended other
+    than well, else `result`) or the time is up. It is also the context of the task that runs.
+    """
+
+    def __init__(self, job: Job, offset: int, stage: Any, out: list[Report]) -> None:
+        self.job = job
+        self.offset = offset
+        self.stage = stage
+        self.out = out
+        self.known: dict[str, Any] = dict(job.work.known.get(offset, {}))
+        self.attempts = job.work.attempts.get(offset, 1)
+        self.fresh = False  # past the step that the attempts count for
+        self.urgent = False  # something is to be reported before anything else is done
+        self.exited = False  # the work's own frame has ended by itself
+        self.failed_binding: str | None = None
+        self.adopted: Continuation | None = None
+        self.report: Report | None = None
+        self.result: Any = MISSING
+        self.dirty: list[Frame] = []
+        self.at: tuple[Frame, Any] | None = None
+        env = dict(job.env)
+        top = Frame(job.steps, env, checkpoint=job.work.checkpoint)
+        top.src = job.src
+        if job.map is not None:
+            top.src = dict(job.src)
+            self._bind_item(top)
+        top.hop = job.work.hop
+        self.top = top
+        self.frame = top
+        if "~" in self.known:
+            self.resume(top, self.known["~"])
+
+    def _bind_item(self, frame: Frame) -> None:
+        job = self.job
+        assert job.map is not None
+        item = job.items[self.offset]
+        source = None
+        if type(item) in VALUES:
+            source = Source(item, job.cells.load)
+            item = source.very()
+        targets = job.map.targets
+        if len(targets) == 1:
+            frame.env[targets[0]] = item
+            frame.src.pop(targets[0], None)
+            if source is not None:
+                frame.src[targets[0]] = source
+            return
+        items = list(item)
+        if len(items) != len(targets):
+            message = f"expected {len(targets)} values to unpack, got {len(items)}"
+            self.failed_binding = message
+            items = (items + [None] * len(targets))[: len(targets)]
+        for name, one in zip(targets, items, strict=True):
+            frame.src.pop(name, None)
+            frame.env[name] = one
+
+    # ------------------------------------------------------------------ context of the task
+
+    def task_id(self) -> str:
+        """See `wfc.task_id`."""
+        assert self.at is not None
+        return self.id_of(*self.at)
+
+    def attempt(self) -> int:
+        """See `wfc.attempt`."""
+        return 1 if self.fresh else self.attempts
+
+    def check(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """See `wfc.runtime.worker.context.Task`."""
+        self.job.registry.check(name, args, kwargs)
+
+    def id_of(self, frame: Frame, step: Any) -> str:
+        """The id of a task instance."""
+        inner = frame.hops()
+        origin = getattr(step, "origin", None) if frame.parent is None else None
+        path = self.job.path(self.offset, origin)
+        if self.top.hop:
+            path = f"{path}~{self.top.hop}"
+        if inner:
+            path = f"{path}/{inner}"
+        return f"{path}/{step.id}" if step.id else path
+
+    # ------------------------------------------------------------------ the loop
+
+    def advance(self, deadline: float) -> bool:
+        """Go on; see the class."""
+        WATCH.task = self
+        if self.failed_binding is not None:
+            self.report = self._bad_item(self.failed_binding)
+            return True
+        while True:
+            try:
+                if self.adopted is not None:
+                    continuation, self.adopted = self.adopted, None
+                    self.become(self.frame, continuation, self.frame.step)
+                return self._run(deadline)
+            except StepError as failure:
+                if not self._unwind(failure):
+                    self.report = self._failed(failure)
+                    return True
+                if self.result is not MISSING:
+                    return True
+            except Stop as stop:
+                self.report = stop.report
+                return True
+
+    def _run(self, deadline: float) -> bool:
+        """Runs steps until the element is done (`True`) or the time is up."""
+        frame = self.frame
+        steps, pos, env = frame.steps, frame.pos, frame.env
+        step: Any = None
+        args: Sequence[Any]
+        flows = self.job.registry.linked.workflow
+        try:
+            while True:
+                if pos >= len(steps):
+                    if frame.stack:
+                        steps, pos, step, arm = frame.stack.pop()
+                        if arm >= 0:
+                            self._merge(frame, step, arm)
+                            if step.then is not None:
+                                frame.stack.append((steps, pos, step, -1))
+                                steps, pos = step.then.linked().steps, 0
+                        continue
+                    frame.steps, frame.pos = steps, pos
+                    if self._end(frame):
+                        return True
+                    frame = self.frame
+                    steps, pos, env = frame.steps, frame.pos, frame.env
+                    continue
+                step = steps[pos]
+                pos += 1
+                kind = step.kind
+                if kind == "expr":
+                    env[step.id] = step.run(env)
+                elif kind == "branch":
+                    arm = step.choose(env)
+                    graph = step.taken(arm)
+                    frame.stack.append((steps, pos, step, arm))
+                    steps, pos = (graph.linked().steps if graph is not None else ()), 0
+                elif kind == "continuation" and step.callee == "workflow":
+                    flow = flows(step.target)
+                    frame.steps, frame.pos = steps, pos
+                    if flow.carried is None:
+                        self.hand_over(frame, step)
+                    args, kwargs = step.arguments(env)
+                    if not step.inplace:
+                        args, kwargs = _copies(args, kwargs)
+                    env = self.hop_to(frame, flow, args, kwargs, step)
+                    steps, pos = frame.steps, 0
+                    if perf_counter() >= deadline:
+                        return False
+                elif kind == "call" or kind == "continuation" or kind == "resume":
+                    frame.steps, frame.pos = steps, pos
+                    if kind == "call":
+                        self._call(frame, step)
+                    elif kind == "resume":
+                        self._resumed(frame, step)
+                        if self.result is not MISSING:
+                            return True
+                    else:
+                        self._hop_to_task(frame, step)
+                    frame = self.frame
+                    steps, pos, env = frame.steps, frame.pos, frame.env
+                    if perf_counter() >= deadline:
+                        return False
+                elif kind == "return":
+                    value = step.run(env)
+                    frame.steps, frame.pos = steps, pos
+                    if self._return(frame, value, step):
+                        return True
+                    frame = self.frame
+                    steps, pos, env = frame.steps, frame.pos, frame.env
+                    if perf_counter() >= deadline:
+                        return False
+                elif kind == "fail":
+                    info = ErrorInfo("wfc.Failure", str(step.run(env)), where=tuple(step.where))
+                    raise StepError(frame, step, self._placed(info, frame))
+                else:
+                    raise LookupError(f"a worker cannot run a {kind} node")
+        except (StepError, Stop, ValueGone):
+            frame.steps, frame.pos = steps, pos
+            raise
+        except StorageError as error:  # no fault of the task, and nothing to be caught by a spec
+            info = ErrorInfo(
+                "wfc.StorageError", f"{error}", task=self.id_of(frame, step or _NOWHERE)
+            )
+            raise Stop(Failed(self.job.work.id, self.offset, frame.path(), info)) from None
+        except Exception as error:  # an expression, or the binding of arguments
+            frame.steps, frame.pos = steps, pos
+            raise StepError(frame, step, self._expression(error, frame, step)) from None
+
+    def _merge(self, frame: Frame, step: Any, arm: int) -> None:
+        """An arm has ended without leaving the frame: what it provides has its outer names."""
+        for name, node in step.provided(arm):
+            if name != node:
+                frame.env[name] = frame.env[node]
+                source = frame.src.get(node)
+                if source is not None:
+                    frame.src[name] = source
+                else:
+                    frame.src.pop(name, None)
+            if frame is self.top and not self.job.whole and name in self.job.exported:
+                self._note(frame, name, frame.env[name], frame.checkpoint, step)
+
+    # ------------------------------------------------------------------ frames end
+
+    def _end(self, frame: Frame) -> bool:
+        """The steps are used up: a frame without an exit returns nothing."""
+        if frame is self.top and not self.job.whole and frame.hop == self.job.work.hop:
+            self.result = None
+            return True
+        return self._return(frame, None, None)
+
+    def _return(self, frame: Frame, value: Any, step: Any) -> bool:
+        """A frame's result; `True` when it was the element's own."""
+        for _ in range(frame.catches):
+            value = Result(True, value)
+        self.exited = frame is self.top
+        return self._deliver(frame, value)
+
+    def _deliver(self, frame: Frame, value: Any) -> bool:
+        parent, call = frame.parent, frame.step
+        if parent is None:
+            self.result = value
+            return True
+        if frame.depth <= DEEP:
+            parent.closed += [(f"{call.id}/{n}", c) for n, c in frame.unsent.items()]
+            parent.closed += [(f"{call.id}/{p}", c) for p, c in frame.closed]
+        self.frame = parent
+        self._settle(parent, call, Result(True, value) if call.catch else value)
+        return False
+
+    # ------------------------------------------------------------------ calls
+
+    def adopt(self, step: CallStep, continuation: Continuation) -> None:
+        """The first call has been made already, and has become a graph."""
+        self.top.pos = 1
+        self.at = self.top, step
+        self.fresh = step.checkpoint
+        self.adopted = continuation
+        self._child(self.top, step, ())
+
+    def _call(self, frame: Frame, step: CallStep) -> None:
+        if self.known:
+            path = frame.join(step.id)
+            found = self.known.get(path)
+            if isinstance(found, Raised):
+                self._executed(step)
+                raise StepError(frame, step, found.error)
+            if found is not None and not isinstance(found, HopState) and found is not HOLLOW:
+                self._restore(frame, step, found)
+                return
+            state = self.known.get(path + "~")
+            if state is not None:
+                child = self._child(frame, step, ())
+                self.resume(child, state)
+                return
+        if step.callee == "workflow":
+            flow = self.job.registry.linked.workflow(step.target)
+            args: Sequence[Any]
+            args, kwargs = step.arguments(frame.env)
+            if not step.inplace:
+                args, kwargs = _copies(args, kwargs)
+            child = self._child(frame, step, flow.body.linked().steps)
+            child.env = flow.bind(args, kwargs)
+            child.env["$secret"] = frame.env["$secret"]
+            child.state = flow
+            return
+        function = self.job.registry.function(step.target)
+        args, kwargs = task_arguments(frame, step)
+        value = self.invoke(frame, step, function, args, kwargs)
+        if type(value) is Continuation:
+            self.become(self._child(frame, step, ()), value, step)
+            return
+        self._settle(frame, step, Result(True, value) if step.catch else value)
+
+    def _child(self, frame: Frame, step: Any, steps: Sequence[Any]) -> Frame:
+        child = Frame(steps, {}, frame, step, frame.checkpoint and step.checkpoint)
+        self.frame = child
+        return child
+
+    def _restore(self, frame: Frame, step: Any, found: Any) -> None:
+        """What is checkpointed already."""
+        source = Source(found, self.job.cells.load)
+        frame.env[step.id] = source.very()
+        frame.src[step.id] = source
+        frame.facts[step.id] = found
+
+    def invoke(
+        self, frame: Frame, step: Any, function: Any, args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> Any:
+        """Call a task's function. Raises `StepError` for whatever it raises."""
+        self.at = frame, step
+        inplace = step.kind == "resume" or step.inplace
+        if self.dirty and inplace and not all(map(is_plain, (*args, *kwargs.values()))):
+            self.freeze()
+        error: BaseException | None = None
+        value: Any = None
+        try:
+            value = function(*args, **kwargs)
+            if type(value) is CoroutineType:
+                value = asyncio.run(value)
+        except BaseException as raised:
+            error = raised
+        if WATCH.touched:
+            self.tidy(frame, step)
+        attempt = self.attempt()
+        call = step.call if step.kind == "resume" else step
+        if call.checkpoint and frame.checkpoint:
+            self.fresh = True
+        if error is not None:
+            info = error_info(error, self.id_of(frame, step), call.where, attempt)
+            raise StepError(frame, step, info, retries_error(call.options, info, attempt))
+        return value
+
+    def _executed(self, step: Any) -> None:
+        if step.checkpoint:
+            self.fresh = True
+
+    def tidy(self, frame: Frame, step: Any) -> None:
+        """What the task printed is reported; the folder is as before."""
+        text = self.stage.tidy()
+        if text:
+            self.log(frame.join(step.id), text)
+
+    # ------------------------------------------------------------------ results
+
+    def _settle(self, frame: Frame, step: Any, value: Any) -> None:
+        """A call's value is there: make it known to the frame, and a cell of it to be reported."""
+        frame.env[step.id] = value
+        if type(value) in IMMUTABLE and frame.depth and frame.checkpoint and step.checkpoint:
+            frame.facts[step.id] = frame.unsent[step.id] = value
+            return
+        keep = step.checkpoint or (type(value) is Result and not value.ok)
+        self._note(frame, step.id, value, frame.checkpoint and keep, step)
+        if step.sync:
+            self.urgent = True
+
+    def _note(self, frame: Frame, name: str, value: Any, keep: bool, step: Any) -> None:
+        job = self.job
+        if job.parked and frame is self.top:
+            path = job.path(self.offset)
+            key = f"{path}~{frame.hop}/{name}" if frame.hop else f"{path}/{name}"
+            job.cells.homes.setdefault(job.home, {})[key] = value
+        cell: Any = HOLLOW
+        if keep or (frame is self.top and name in job.exported):
+            try:
+                cell = job.cells.cell(value, keep)
+            except Unpicklable as error:
+                if not keep and job.parked:
+                    cell = Bound(job.home, key)
+                else:
+                    raise StepError(
+                        frame, step, self._unpicklable(error, frame, step, value)
+                    ) from None
+            if type(cell) in VALUES and not isinstance(cell, Bound):
+                frame.src[name] = Source(cell, job.cells.load)
+            else:
+                frame.src.pop(name, None)
+        else:
+            frame.src.pop(name, None)
+        if keep:
+            frame.facts[name] = frame.unsent[name] = cell
+        else:
+            frame.facts[name] = cell
+
+    def _unpicklable(self, error: Unpicklable, frame: Frame, step: Any, value: Any) -> ErrorInfo:
+        message = unpicklable_result(error, value, getattr(step, "target", step.id))
+        info = ErrorInfo("wfc.UnpicklableResult", message, where=tuple(step.where))
+        return self._placed(info, frame, step)
+
+    # ------------------------------------------------------------------ failures
+
+    def _unwind(self, failure: StepError) -> bool:
+        """Find the `catch` that takes a failure and go on there; `False` when there is none."""
+        if failure.retry:
+            return False
+        frame, step = failure.frame, failure.step
+        result = Result(False, error=self.clean(failure.info))
+        while True:
+            if step is not None and step.kind == "call" and step.catch:
+                self.frame = frame
+                self._settle(frame, step, result)
+                return True
+            catches = frame.catches
+            if step is not None and step.kind == "continuation" and step.catch:
+                catches += 1
+            if catches:
+                value: Any = result
+                for _ in range(catches - 1):
+                    value = Result(True, value)
+                self._deliver(frame, value)
+                return True
+            if frame.parent is None:
+                return False
+            frame, step = frame.parent, frame.step
+
+    def _failed(self, failure: StepError) -> Failed:
+        step = failure.step
+        call = step.call if step is not None and step.kind == "resume" else step
+        node = failure.frame.join(step.id) if step is not None else failure.frame.path()
+        if step is not None and step.kind in ("resume", "continuation"):
+            node = failure.frame.path()
+        options = getattr(call, "options", {})
+        return Failed(
+            self.job.work.id, self.offset, node, self.clean(failure.info), options=dict(options)
+        )
+
+    def _bad_item(self, message: str) -> Failed:
+        job = self.job
+        assert job.map is not None
+        info = ErrorInfo(
+            "wfc.plan.expr.ExprError",
+            message,
+            task=job.path(self.offset),
+            where=tuple(job.map.where),
+        )
+        return Failed(job.work.id, self.offset, "", info)
+
+    def _expression(self, error: Exception, frame: Frame, step: Any) -> ErrorInfo:
+        if isinstance(error, Unpicklable):
+            info = ErrorInfo("wfc.UnpicklableArgument", str(error), where=tuple(step.where))
+            return self._placed(info, frame, step)
+        step = step or _NOWHERE
+        where = (step.call if step.kind == "resume" else step).where
+        return expression_error(error, self.id_of(frame, step), where)
+
+    def _placed(self, info: ErrorInfo, frame: Frame, step: Any = None) -> ErrorInfo:
+        task = self.id_of(frame, step) if step is not None else self.scope_of(frame)
+        return ErrorInfo(info.type, info.message, task=task, where=info.where)
+
+    def scope_of(self, frame: Frame) -> str:
+        """The path of a frame, hops included."""
+        return self.id_of(frame, _NOWHERE)
+
+    @staticmethod
+    def clean(info: ErrorInfo) -> ErrorInfo:
+        """The error without secrets."""
+        message, trace = redact(info.message), redact(info.traceback)
+        if message is info.message and trace is info.traceback:
+            return info
+        return ErrorInfo(
+            info.type, message, trace, info.bases, info.task, info.where, info.attempts
+        )
+
+
+class _Nowhere:
+    id = ""
+    kind = ""
+    where = ()
+
+
+_NOWHERE = _Nowhere()
+
+
+def _copies(args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Sequence[Any], dict[str, Any]]:
+    """Arguments of a plain call of a workflow: copies of their own."""
+    if not kwargs and IMMUTABLE.issuperset(map(type, args)):
+        return args, kwargs
+    return [own_copy(a) for a in args], {k: own_copy(a) for k, a in kwargs.items()}

@@ -1,0 +1,241 @@
+"""Runs batches of works in this process and yields what there is to report."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from time import perf_counter
+from typing import Any
+
+from wfc.plan.model import Plan
+from wfc.runtime.functions import load
+from wfc.runtime.linked import Linked
+from wfc.runtime.storage_errors import StorageError
+from wfc.runtime.store import open_values
+from wfc.runtime.values import ErrorInfo
+from wfc.runtime.valuestore import ValueStore
+from wfc.runtime.work import Failed, Program, Report, ValueLost, Work
+from wfc.runtime.worker.cells import Cells, Large, NoLarge, ValueGone
+from wfc.runtime.worker.context import Stage
+from wfc.runtime.worker.elements import BadResult, FastElements, Pack, element_cells
+from wfc.runtime.worker.errors import dotted, message_of
+from wfc.runtime.worker.frames import Job
+from wfc.runtime.worker.interp import Element
+from wfc.runtime.worker.registry import Registry
+
+FLUSH = 0.015
+"""Seconds of work after which what there is gets reported."""
+
+
+class Runner:
+    """Runs works of one program, in order, in the thread that iterates.
+
+    `large` is the executor's own way for large values; `functions` and `store` replace what the
+    program names (for tests, and for executors in the coordinator's own process). With `capture`
+    what tasks print is reported; without it goes where it always goes (a debugger needs that).
+
+    `between` is false while an element is under way: a batch that is given up then has to start that
+    element again from what was reported of it.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        large: Large | None = None,
+        *,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+        store: ValueStore | None = None,
+        capture: bool = True,
+        flush: float = FLUSH,
+        worker: str = "",
+    ) -> None:
+        self.program = program
+        self.between = True
+        self._given = functions
+        self._store = store
+        self._capture = capture
+        self._flush = flush
+        self._worker = worker or f"{socket.gethostname()}:{os.getpid()}"
+        self._cells = Cells(program.run_id, self._values, large or NoLarge())
+        self._registry: Registry | None = None
+        self._out: list[Report] = []
+        self._deadline = 0.0
+
+    def _values(self) -> ValueStore:
+        if self._store is None:
+            self._store = open_values(self.program.store, self.program.seal_key)
+        return self._store
+
+    def _functions(self) -> Mapping[str, Callable[..., Any]]:
+        return self._given if self._given is not None else load(self.program.functions)
+
+    @property
+    def registry(self) -> Registry:
+        """What calls can name; the plan is read when it is first needed."""
+        if self._registry is None:
+            plan = Plan.from_json(self.program.plan)
+            self._registry = Registry(Linked(plan), self._functions)
+        return self._registry
+
+    @property
+    def homes(self) -> frozenset[int]:
+        """The homes whose values this process keeps."""
+        return frozenset(self._cells.homes)
+
+    def release(self, home: int) -> None:
+        """Let the values of a home go."""
+        self._cells.homes.pop(home, None)
+
+    # ------------------------------------------------------------------ running
+
+    def run(self, batch: Sequence[Work]) -> Iterator[list[Report]]:
+        """Run the works, one after the other; yields reports every few milliseconds of work, and
+        whatever is left at the end. Offsets are those of the works as they are given."""
+        self._out = []
+        self._deadline = perf_counter() + self._flush
+        if self._given is None and self._registry is not None:
+            load(self.program.functions)  # another program may have run here in the meantime
+        try:
+            for work in batch:
+                yield from self._work(work)
+            if self._out:
+                yield self._take()
+        finally:
+            self.between = True
+
+    def _take(self) -> list[Report]:
+        out, self._out = self._out, []
+        self._deadline = perf_counter() + self._flush
+        return out
+
+    def _work(self, work: Work) -> Iterator[list[Report]]:
+        job = self._job(work)
+        if job is None:
+            return
+        if work.park:
+            self._cells.homes.setdefault(work.id, {})
+        stage = Stage(self._capture)
+        runs = _Runs(job, stage, self._worker)
+        while not runs.over:
+            runs.out = self._out
+            stage.enter()
+            try:
+                runs.go(self._deadline)
+            except ValueGone:
+                runs.over = True
+                self._out.append(ValueLost(work.id, job.lost()))
+            finally:
+                stage.leave()
+            if runs.over or runs.urgent or perf_counter() >= self._deadline:
+                runs.report()
+                self.between = runs.element is None
+                if self._out and (not runs.over or perf_counter() >= self._deadline):
+                    yield self._take()
+
+    def _job(self, work: Work) -> Job | None:
+        """The work made ready, or `None` when it cannot be: that is reported."""
+        try:
+            job = Job(work, self._cells, self.registry)
+        except Exception as error:
+            self._refuse(work, error)
+            return None
+        try:
+            job.open()
+        except ValueGone:
+            self._out.append(ValueLost(work.id, job.lost()))
+            return None
+        except Exception as error:
+            self._refuse(work, error)
+            return None
+        return job
+
+    def _refuse(self, work: Work, error: Exception) -> None:
+        storage = isinstance(error, StorageError)
+        kind = "wfc.StorageError" if storage else dotted(type(error))
+        info = ErrorInfo(kind, message_of(error), task=work.path)
+        node = work.nodes[0] if work.nodes else ""
+        self._out += [Failed(work.id, i, node, info) for i in range(len(work.indices))]
+
+
+class _Runs:
+    """The elements of a job, one after the other."""
+
+    def __init__(self, job: Job, stage: Stage, worker: str) -> None:
+        self.job = job
+        self.over = job.count == 0
+        self.urgent = False
+        self.element: Element | None = None
+        self._out: list[Report] = []
+        self._stage = stage
+        self._at = 0
+        self._pack = Pack(job, self._out, worker)
+        self._fast: FastElements | None = None
+        self._fits = FastElements.fits(job)
+
+    @property
+    def out(self) -> list[Report]:
+        """Where reports go."""
+        return self._out
+
+    @out.setter
+    def out(self, out: list[Report]) -> None:
+        self._out = self._pack.out = out
+        if self._fast is not None:
+            self._fast.out = out
+        if self.element is not None:
+            self.element.out = out
+
+    def go(self, deadline: float) -> None:
+        """Run until the time is up or all is done."""
+        self.urgent = False
+        while not self.over:
+            if self.element is None and self._fits:
+                if not self._run_fast(deadline):
+                    return
+                continue
+            if self.element is None:
+                self.element = Element(self.job, self._at, self._stage, self._out)
+            element = self.element
+            if not element.advance(deadline):
+                self.urgent = element.urgent
+                element.urgent = False
+                return
+            self._finish(element)
+            if perf_counter() >= deadline:
+                return
+
+    def _run_fast(self, deadline: float) -> bool:
+        """`False` when the time is up."""
+        if self._fast is None:
+            self._fast = FastElements(self.job, self._pack, self._stage, self._out)
+        self._at, self.element = self._fast.run(self._at, deadline)
+        self.over = self._at >= self.job.count
+        return self.element is not None
+
+    def _finish(self, element: Element) -> None:
+        self.element = None
+        self._at += 1
+        self.over = self._at >= self.job.count
+        report = element.report
+        if report is None:
+            try:
+                cells = element_cells(self.job, element)
+            except BadResult as bad:
+                info = Element.clean(bad.info)
+                report = Failed(self.job.work.id, element.offset, "", info)
+            except StorageError as error:
+                info = ErrorInfo("wfc.StorageError", str(error), task=self.job.path(element.offset))
+                report = Failed(self.job.work.id, element.offset, "", info)
+            else:
+                self._pack.add(element.offset, cells)
+                return
+        self._pack.flush()
+        element.drain()
+        self._out.append(report)
+
+    def report(self) -> None:
+        """Put all that is known into reports."""
+        self._pack.flush()
+        if self.element is not None:
+            self.element.drain()
