@@ -147,6 +147,14 @@ def _open_string(text: str, pos: int, end: int) -> tuple[int, Callable[[Span], D
     )  # fmt: skip
 
 
+def unit_of(word: str) -> str | None:
+    """The unit of a duration or a size that a word means, as the language writes it."""
+    lower = word.lower()
+    if lower in ("ms", "s", "m", "h", "d"):
+        return lower
+    return _UNITS.get(lower) or _UNITS.get(lower.rstrip("s"))
+
+
 def explain_number(written: str) -> tuple[str, str]:
     """A message and a hint for something that begins as a number does and is none."""
     shown = written if len(written) <= 40 else written[:40] + "…"
@@ -160,10 +168,7 @@ def explain_number(written: str) -> tuple[str, str]:
         return message, "an underscore stands between two digits, one at a time: 1_000"
     unit = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z]+)", written)
     if unit:
-        known = _UNITS.get(unit[2].lower()) or _UNITS.get(unit[2].lower().rstrip("s"))
-        lower = unit[2].lower()
-        if known is None and lower in ("ms", "s", "m", "h", "d"):
-            known = lower
+        known = unit_of(unit[2])
         if known is not None and known != unit[2]:
             return message, f"did you mean `{unit[1]}{known}`?"
         if unit[2][0].isalpha() and unit[2].lower() not in _UNITS and len(unit[2]) > 2:

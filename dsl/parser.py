@@ -436,16 +436,18 @@ class _Reader:
         """Feed something harmless for a line that was put aside, so that what follows has its place."""
         word = line.tokens[0].type
         accept = self.machine.would_accept
-        candidates: list[tuple[str, ...]] = [("PASS", "_NEWLINE")]
-        if indented:
-            candidates = [
-                ("IF", "TRUE", "COLON", "_NEWLINE"),
-                ("WORKFLOW", "NAME", "LPAR", "RPAR", "COLON", "_NEWLINE"),
-            ]
-            if word == "FINALLY":
-                candidates.insert(0, ("FINALLY", "COLON", "_NEWLINE"))
-            elif word in ("ELIF", "ELSE"):
-                candidates.insert(0, ("ELIF", "TRUE", "COLON", "_NEWLINE"))
+        end = ("_NEWLINE",) if indented else ("PASS", "_NEWLINE")
+        candidates: list[tuple[str, ...]] = []
+        if word == "FINALLY":
+            candidates.append(("FINALLY", "COLON", *end))
+        if word in ("ELIF", "ELSE"):
+            candidates.append(("ELIF", "TRUE", "COLON", *end))
+        if indented or word == "IF":
+            candidates.append(("IF", "TRUE", "COLON", *end))
+        if indented or word == "WORKFLOW":
+            candidates.append(("WORKFLOW", "NAME", "LPAR", "RPAR", "COLON", *end))
+        if not indented:
+            candidates.append(end)
         for kinds in candidates:
             if accept(*kinds):
                 self._feed_made(line, *kinds)

@@ -132,17 +132,18 @@ class _Edge(Protocol):
 def _snippet(marks: list[_Mark], source: Source, edge: _Edge, color: bool) -> list[str]:
     """The marked lines in order, each with its underlines below."""
     lines: list[str] = []
-    shown = 0
+    shown = (0, "")
     for mark in sorted(marks, key=lambda m: (m.span.line, m.span.column)):
-        line = source.line(mark.span.line)
+        number = mark.span.line
+        line = source.line(number)
         start = mark.span.column - 1
-        end = mark.span.end_column - 1 if mark.span.end_line == mark.span.line else len(line)
+        end = mark.span.end_column - 1 if mark.span.end_line == number else len(line)
         text, before, width = _cut(line, start, max(end, start + 1))
-        if mark.span.line != shown or len(line) > WIDTH // 2:
-            if shown and mark.span.line > shown + 1:
+        if shown != (number, text):
+            if shown[0] and number > shown[0] + 1:
                 lines.append(_styled("...", "gutter", color))
-            lines.append(f"{edge(number=str(mark.span.line))} {text}".rstrip())
-        shown = mark.span.line
+            lines.append(f"{edge(number=str(number))} {text}".rstrip())
+        shown = (number, text)
         under = _styled(f"{mark.sign * width} {_printable(mark.text)}".rstrip(), mark.style, color)
         lines.append(f"{edge()} {' ' * before}{under}")
     return lines

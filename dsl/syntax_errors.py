@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from wfc.dsl import bad_text
 from wfc.dsl.ast import Span
@@ -94,10 +95,6 @@ class Trouble:
             before.file, before.end_line, before.end_column, before.end_line, before.end_column + 1
         )
 
-    def starts_physical_line(self) -> bool:
-        """Whether the token is the first on its line of text."""
-        return self.before is not None and self.before.end_line < self.token.line
-
     def wants_value(self) -> bool:
         """Whether an expression could begin here."""
         return {"NAME", "INT", "LPAR"} <= self.accepts
@@ -125,16 +122,31 @@ def _wrong_text(t: Trouble) -> Diagnostic | None:
 
 def _bracket_left_open(t: Trouble) -> Diagnostic | None:
     """`x = f(a` and a new statement on the next line."""
-    token = t.token
-    if not t.brackets or not t.starts_physical_line() or token.type in _CLOSE | _ENDS:
+    if not t.brackets or _is_closed_later(t):
         return None
-    if token.column > t.first.column:
+    opener = t.brackets[-1]
+    at = t.tokens.index(opener)
+    for before, token in pairwise(t.tokens[at : t.index + 1]):
+        if token.line > before.end_line and token.column <= t.first.column:
+            break
+    else:
+        return None
+    if token.type in _CLOSE | _ENDS:
         return None
     t.restart = token
-    opener = t.brackets[-1]
     found = bad_text.never_closed(opener.value, opener.span)
     label = Label(token.span, "a new statement begins here")
     return Diagnostic(found.code, found.message, found.span, found.label, found.hint, (label,))
+
+
+def _is_closed_later(t: Trouble) -> bool:
+    """Whether the innermost bracket that is open at the token is closed somewhere behind it."""
+    depth = 1
+    for token in t.tokens[t.index :]:
+        depth += (token.type in _OPEN) - (token.type in _CLOSE)
+        if depth == 0:
+            return True
+    return False
 
 
 def _string_prefix(t: Trouble) -> Diagnostic | None:
@@ -173,18 +185,31 @@ def _foreign_word(t: Trouble) -> Diagnostic | None:
 
 
 def _foreign_sign(t: Trouble) -> Diagnostic | None:
-    token, before = t.token, t.before
-    if before is None or not _adjacent(before, token):
+    token, before, after = t.token, t.before, t.after
+    if after is not None and _adjacent(token, after):
+        if token.value + after.value == ":=":
+            return _no_walrus(token.span.to(after.span))
+        if token.value + after.value == "=>" and "=" in [x.value for x in t.tokens[: t.index]]:
+            span = token.span.to(after.span)
+            return Diagnostic(
+                "WF018", "`=>` is not an operator", span, "", "at least is written `>=`"
+            )
+    if before is None:
+        return None
+    if token.type in _ENDS and t.index >= 2 and before.type in ("PLUS", "MINUS"):
+        earlier = t.tokens[t.index - 2]
+        if earlier.type == before.type and _adjacent(earlier, before):
+            both, span = before.value * 2, earlier.span.to(before.span)
+            return Diagnostic(
+                "WF018", f"`{both}` is not an operator", span, "", "bind a new name: `y = x + 1`"
+            )
+    if not _adjacent(before, token):
         return None
     span = before.span.to(token.span)
     both = before.value + token.value
     if token.type == before.type and token.type in ("AMPERSAND", "BAR"):
         word = "and" if token.type == "AMPERSAND" else "or"
         return Diagnostic("WF018", f"`{both}` is not an operator", span, "", f"write `{word}`")
-    if both in ("++", "--") and t.after is not None and t.after.type in _ENDS:
-        return Diagnostic(
-            "WF018", f"`{both}` is not an operator", span, "", "bind a new name: `y = x + 1`"
-        )
     if token.type == "ASSIGN" and before.type in _ARITHMETIC and t.index >= 2:
         name = t.tokens[t.index - 2].value
         return Diagnostic(
@@ -192,16 +217,16 @@ def _foreign_sign(t: Trouble) -> Diagnostic | None:
             f"bind a new name: `new = {name} {before.value} …`",
         )  # fmt: skip
     if token.type == "ASSIGN" and before.type == "COLON":
-        return Diagnostic(
-            "WF018", "there is no `:=`", span, "", "bind the name in a line of its own"
-        )
-    if both == "=>":
-        return Diagnostic("WF018", "`=>` is not an operator", span, "", "at least is written `>=`")
+        return _no_walrus(span)
     if both == "<>":
         return Diagnostic("WF018", "`<>` is not an operator", span, "", "not equal is written `!=`")
     if both == "===":
         return Diagnostic("WF018", "`===` is not an operator", span, "", "equal is written `==`")
     return None
+
+
+def _no_walrus(span: Span) -> Diagnostic:
+    return Diagnostic("WF018", "there is no `:=`", span, "", "bind the name in a line of its own")
 
 
 def _else_if(t: Trouble) -> Diagnostic | None:
@@ -220,6 +245,8 @@ def _misplaced_declaration(t: Trouble) -> Diagnostic | None:
     first = t.first
     word = first.value
     if t.index == 0 and first.type in ("FROM", "IMPORT"):
+        if t.after is not None and t.after.type == "ASSIGN":
+            return None
         what = "an import"
     elif (
         t.index >= 1
@@ -255,6 +282,11 @@ def _misplaced_statement(t: Trouble) -> Diagnostic | None:
         what = "several names" if t.token.type == "COMMA" else "an expression"
         if t.token.type == "LPAR":
             what = "a call"
+    elif (
+        t.index == 1 and t.token.type == "NAME" and t.after is not None and t.after.type == "LPAR"
+        and t.first.value in (*_MODIFIERS, "continuation")
+    ):  # fmt: skip
+        what = "a call"
     else:
         return None
     return Diagnostic(
@@ -355,6 +387,12 @@ def _wait_form(t: Trouble) -> Diagnostic | None:
     opener = t.opener
     if opener is None or opener.type != "WAIT":
         return None
+    of_seen = any(x.type == "OF" for x in t.tokens[t.tokens.index(t.brackets[-1]) : t.index])
+    if of_seen and t.before is not None and t.before.type == "COMMA":
+        return Diagnostic(
+            "WF020", "`wait` takes nothing more than a `timeout`", t.token.span, "",
+            "write `wait(2 of xs, timeout=30s)`",
+        )  # fmt: skip
     if t.token.type == "RPAR" and t.wants_value():
         return Diagnostic(
             "WF020", "`wait` needs a number and the calls to wait for", t.token.span, "",
@@ -406,6 +444,9 @@ def _options_form(t: Trouble) -> Diagnostic | None:
     return None
 
 
+_MODIFIERS = ("catch", "inplace", "nocheckpoint")
+
+
 def _modifier_place(t: Trouble) -> Diagnostic | None:
     token, before = t.token, t.before
     word = token.value
@@ -418,29 +459,33 @@ def _modifier_place(t: Trouble) -> Diagnostic | None:
                 "it comes directly after the call: `f(x) with (…) after (a)`",
             )  # fmt: skip
         return None
-    if token.type in ("CATCH", "INPLACE", "NOCHECKPOINT") and before is not None:
-        if before.type in ("RETURN", "ASSIGN") or before.type in _OPERATORS:
-            return None
-        if before.type in _VALUE_END and not t.brackets:
-            return Diagnostic(
-                "WF021", f"`{word}` comes before the call", token.span, "", f"write `{word} f(x)`"
-            )
-    if before is not None and before.type in ("CATCH", "INPLACE", "NOCHECKPOINT"):
-        if token.type == "CONTINUATION":
-            return Diagnostic(
-                "WF021", f"`{before.value}` comes after `continuation`", before.span, "",
-                f"write `continuation {before.value} f(x)`",
-            )  # fmt: skip
-        if token.type not in ("ASSIGN",):
-            return Diagnostic(
-                "WF021", f"`{before.value}` needs a call after it", before.span, "a word of the language",
-                f"write `{before.value} f(x)`",
-            )  # fmt: skip
+    if before is None:
+        return None
+    if word in _MODIFIERS and before.type in _VALUE_END - {"NAME"} and not t.brackets:
+        return Diagnostic(
+            "WF021", f"`{word}` comes before the call", token.span, "", f"write `{word} f(x)`"
+        )
+    if (
+        before.value == "continuation"
+        and t.index >= 2
+        and t.tokens[t.index - 2].value in _MODIFIERS
+    ):
+        word = t.tokens[t.index - 2].value
+        return Diagnostic(
+            "WF021", f"`{word}` comes after `continuation`", t.tokens[t.index - 2].span, "",
+            f"write `continuation {word} f(x)`",
+        )  # fmt: skip
+    if before.type not in ("CATCH", "INPLACE", "NOCHECKPOINT"):
+        return None
+    if token.type == "ASSIGN":
         return Diagnostic(
             "WF016", f"`{before.value}` is a word of the language, and cannot be a name", before.span,
             "reserved", f"choose another name, such as `{before.value}_`",
         )  # fmt: skip
-    return None
+    return Diagnostic(
+        "WF021", f"`{before.value}` needs a call after it", before.span, "a word of the language",
+        f"write `{before.value} f(x)`",
+    )  # fmt: skip
 
 
 def _stars(t: Trouble) -> Diagnostic | None:
@@ -507,11 +552,9 @@ def _displays(t: Trouble) -> Diagnostic | None:
     if not t.brackets:
         return None
     opener, token = t.brackets[-1], t.token
-    if (
-        opener.type == "LBRACE"
-        and token.type in ("COMMA", "RBRACE", "FOR")
-        and "COLON" in t.accepts
-    ):
+    inside = [x.type for x in t.tokens[t.tokens.index(opener) : t.index]]
+    no_value = token.type in ("COMMA", "RBRACE", "FOR") and "COLON" in t.accepts
+    if opener.type == "LBRACE" and no_value and "COLON" not in inside:
         return Diagnostic("WF032", "there are no sets", opener.span, "",
                           "a list is written `[a, b]`, a dict `{key: value}`")  # fmt: skip
     if (
@@ -547,12 +590,14 @@ def _misspelt(t: Trouble) -> Diagnostic | None:
             return _did_you_mean(t.first, found)
     if token.type == "NAME" and before is not None:
         known = [t.spellings[x] for x in sorted(t.accepts) if t.spellings.get(x, "").isidentifier()]
-        if before.type in _VALUE_END and (found := nearest(token.value, known)):
-            return _did_you_mean(token, found)
         if before.type == "NAME" and (
             found := nearest(before.value, ("catch", "inplace", "nocheckpoint", "not"))
         ):
             return _did_you_mean(before, found)
+        if token.value in t.spellings.values():
+            return None
+        if before.type in _VALUE_END and (found := nearest(token.value, known)):
+            return _did_you_mean(token, found)
     return None
 
 
@@ -568,7 +613,9 @@ def _reserved_name(t: Trouble) -> Diagnostic | None:
     if "NAME" not in t.accepts or not token.value.isidentifier() or token.type == "NAME":
         return None
     behind = t.after.type if t.after is not None else "_NEWLINE"
-    named = t.before is not None and t.before.type in ("DOT", "AS", "WORKFLOW", "TASK", "FOR")
+    named = t.before is not None and t.before.type in ("DOT", "AS", "WORKFLOW", "TASK")
+    if t.before is not None and t.before.type == "FOR" and token.type != "IN":
+        named = True
     followed = ("ASSIGN", "COMMA", "RPAR", "COLON") if t.brackets else ("ASSIGN", "COMMA")
     if not named and (behind not in followed or token.type in _LITERALS):
         return None
@@ -595,6 +642,10 @@ def _missing_comma(t: Trouble) -> Diagnostic | None:
         return None
     if before.type not in _VALUE_END or t.token.type not in _VALUE_START | {"LBRACE"}:
         return None
+    if "IN" in t.accepts and "PLUS" not in t.accepts:
+        return None
+    if t.token.type == "NAME" and t.token.value in t.spellings.values():
+        return None
     left, right = (x.value if len(x.value) < 30 else "…" for x in (before, t.token))
     return Diagnostic(
         "WF014", "a comma is missing", t.gap, "expected `,`", f"write `{left}, {right}`"
@@ -605,10 +656,12 @@ def _two_values(t: Trouble) -> Diagnostic | None:
     token, before = t.token, t.before
     if before is None or before.type not in _VALUE_END or token.type not in _VALUE_START:
         return None
-    if not ({"PLUS", "_NEWLINE"} & t.accepts):
+    if "PLUS" not in t.accepts:
         return None
     hint = "write one statement on each line"
-    if t.tokens[-1].type == "$END":
+    if before.type == "INT" and (unit := bad_text.unit_of(token.value)):
+        hint = f"a unit follows its number directly: `{before.value}{unit}`"
+    elif t.tokens[-1].type == "$END":
         hint = ""
     elif t.index == 1 and before.type == "NAME":
         hint = f"to call it, write `{before.value}(…)`"
@@ -700,8 +753,8 @@ RULES: tuple[Callable[[Trouble], Diagnostic | None], ...] = (
     _wait_form,
     _options_form,
     _misspelt,
-    _modifier_place,
     _misplaced_statement,
+    _modifier_place,
     _equals,
     _annotation,
     _displays,

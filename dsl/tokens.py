@@ -264,9 +264,13 @@ class Tokenizer:
             token.problem = bad_text.never_opened(token.value, token.span)
             return
         opener = self.brackets.pop()
-        if _OPENERS.get(opener.type, ")") != token.value and opener.type != "ERROR":
+        if _OPENERS.get(opener.type, token.value) != token.value:
             token.type = "ERROR"
             token.problem = bad_text.mismatched(opener.value, opener.span, token.value, token.span)
+            # If it closes an outer bracket, the inner ones were forgotten.
+            closes = [_OPENERS.get(each.type) == token.value for each in self.brackets]
+            if any(closes):
+                del self.brackets[len(closes) - 1 - closes[::-1].index(True) :]
 
     # ------------------------------------------------------------------------------------ characters
 
