@@ -7,6 +7,7 @@ have names, so that the splits of a real run can be fed to the reference interpr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -245,21 +246,30 @@ class Body:
                 lambda: f"range(({sub(INT)}) % 4)",
                 lambda: f"({sub(INTS)})[1:]",
                 lambda: f"sorted({sub(INTS)})",
-                lambda: f"[x + 1 for x in {sub(INTS)} if x % 2 == 0]",
+                lambda: self._pure_list("[{e} + 1 for {e} in %s if {e} %% 2 == 0]", sub(INTS)),
                 lambda: f"[{sub(INT)}, {sub(INT)}]",
-                lambda: f"[a * b % 11 for a, b in zip({sub(INTS)}, {sub(INTS)})]",
+                lambda: self._pure_list("[{e} * 3 %% 11 for {e} in %s]", sub(INTS)),
+                lambda: f"[p * q % 11 for p, q in zip({self._flat(INTS)}, {self._flat(INTS)})]",
             ],
             STRS: [
-                lambda: f"[str(x) for x in {sub(INTS)}]",
+                lambda: self._pure_list("[str({e}) for {e} in %s]", sub(INTS)),
                 lambda: f"[{sub(STR)}]",
                 lambda: f"sorted({sub(STRS)})",
             ],
             DICT: [
-                lambda: f"{{str(x): x for x in {sub(INTS)}}}",
+                lambda: self._pure_list("{{str({e}): {e} for {e} in %s}}", sub(INTS)),
                 lambda: f'{{"k0": {sub(INT)}}}',
             ],
         }[type_]
         return f"({choice(self.source, options)()})"
+
+    def _pure_list(self, form: str, over: str) -> str:
+        """A comprehension; its loop name is its own, since a name is bound once."""
+        return form.format(e=self.fresh("e")) % over
+
+    def _flat(self, type_: str) -> str:
+        known = self.names(type_)
+        return choice(self.source, known) if known else self.literal(type_)
 
     def _index(self) -> str:
         known = self.names(INTS)
@@ -407,7 +417,7 @@ class Body:
         if self.in_fan or self.times > 1 or self.name != "main" or not chance(self.source, 50):
             self.line(f"sleep({choice(self.source, ['10ms', '1s', '5m'])})")
             return
-        signal = f"signal{len(self.w.signals) + 1}"
+        signal = self.fresh("signal")
         if chance(self.source, 30):
             name = self.fresh("answer")
             self.line(f'{name} = catch receive("{signal}", timeout=3s)')
@@ -741,14 +751,14 @@ class Writer:
             parts.insert(1, 'import "lib.wf" as lib\n')
         if self.settles:
             parts.insert(-1, SETTLE)
-        files = {"main.wf": "\n\n".join(p for p in parts if p)}
+        files = {"main.wf": _with_imports("\n\n".join(p for p in parts if p))}
         if lib:
-            files["lib.wf"] = "\n\n".join([IMPORTS, *(self.texts[n] for n in lib)])
+            files["lib.wf"] = _with_imports("\n\n".join(self.texts[n] for n in lib))
         return Program(files, self.params, self.signals)
 
     def _head(self) -> str:
         source = self.source
-        lines = [IMPORTS]
+        lines: list[str] = []
         if self.knobs.modifiers:
             for i in range(source.below(3)):
                 fn = choice(source, [f for f in FUNCTIONS if not f.fails])
@@ -757,7 +767,8 @@ class Writer:
                 )
                 name = f"{fn.name}_{i + 1}"
                 self.declared.append(name)
-                tail = f" with ({choice(source, OPTIONS)})" if form == "with" else ""
+                option = choice(source, [o for o in OPTIONS if "num_cpus" not in o])
+                tail = f" with ({option})" if form == "with" else ""
                 lines.append(f"{'' if form == 'with' else form}task {name} = {fn.name}{tail}\n")
                 # An alias may be inplace: no options where it is called, so it is used sparingly.
                 if form == "with":
@@ -887,14 +898,17 @@ class Writer:
 
 
 def _qualify(text: str, name: str) -> str:
-    return (
-        text.replace(f" {name}(", f" lib.{name}(")
-        .replace(f"({name}(", f"(lib.{name}(")
-        .replace(f"[{name}(", f"[lib.{name}(")
-    )
+    """The text with a workflow's calls going to the other spec."""
+    return re.sub(rf"(?<![\w.]){name}\(", f"lib.{name}(", text)
 
 
-IMPORTS = "from tasks import " + ", ".join([f.name for f in FUNCTIONS] + list(EXTRA)) + "\n\n"
+def _with_imports(text: str) -> str:
+    """A spec with the functions that it uses imported."""
+    names = [f.name for f in FUNCTIONS] + list(EXTRA)
+    used = [name for name in names if re.search(rf"\b{name}\b", text)]
+    return f"from tasks import {', '.join(used)}\n\n{text}" if used else text
+
+
 SETTLE = """workflow settle(late: pending[int]) -> int:
     got, rest = wait(all of late)
     cancel(rest)

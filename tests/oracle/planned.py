@@ -421,6 +421,8 @@ class Planned:
                 f"{scope.path}/{node.id}[{index}]", scope.frame, trace, scope, index=index
             )
             outer_errors = scope.frame.errors
+            if not node.managed:
+                source.need()
             try:
                 self._bind(node.targets, source, inner)
                 if node.where_each is not None and not self.value(node.where_each, inner):
@@ -447,14 +449,12 @@ class Planned:
             if node.catch:
                 whole = Cell(ResultView(True, whole.get()))
             scope.cells[out.name] = whole
-            handles = [
-                Cell(errors=cell.errors, sources=[cell])
-                if cell.errors
-                else Cell(
-                    outs[out.name].value[0][1] if outs[out.name].value else None, sources=[cell]
-                )
-                for cell, outs in members
-            ]
+            handles: list[Cell] = []
+            for cell, outs in members:
+                if cell.errors:
+                    handles.append(Cell(errors=cell.errors, sources=[cell]))
+                else:  # one that a condition leaves out is no element for those who come after
+                    handles += [Cell(v, sources=[cell]) for _, v in outs[out.name].value]
             scope.cells[f"&{out.name}"] = Cell(Remainder(tuple(handles)))
 
     def _bind(self, targets: list[str], source: Cell, scope: Scope) -> None:
@@ -548,7 +548,8 @@ class Planned:
                 scope.cells[name] = inner.find(provider)
         scope.cells.setdefault(node.id, Cell(None))
         if node.then is not None:
-            return self.graph(node.then, Scope(scope.path, scope.frame, scope.trace, scope))
+            # What it binds is visible where the branch stands: an outer branch may give it on.
+            return self.graph(node.then, scope)
         return None
 
 
