@@ -138,7 +138,8 @@ class LinkedGraph:
     def map_step(self) -> MapStep:
         """For the body of a fan-out: the step that owns it."""
         assert self.owner is not None
-        name = self.address.rsplit("/", 1)[1]
+        # An inlined node's id has slashes of its own, so the address is not simply split.
+        name = self.address[len(self.owner.address) + 1 :]
         found: MapStep = self.owner.linked().step(name)
         return found
 
