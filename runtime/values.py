@@ -58,9 +58,13 @@ class Inline:
             self._object = Inline.decode(self._data)  # type: ignore[arg-type]
         return self._object
 
+    def mentions(self, word: bytes) -> bool:
+        """Whether the encoded bytes, where there are any, have `word` in them."""
+        return self._data is not None and word in self._data
+
     def peek(self, word: bytes) -> Any:
         """The object if it is at hand, or if its encoding mentions `word`; otherwise `MISSING`."""
-        if self._object is MISSING and self._data is not None and word not in self._data:
+        if self._object is MISSING and not self.mentions(word):
             return MISSING
         return self.load()
 

@@ -6,8 +6,9 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wfc.plan.model import BranchNode, CallNode, ExprNode, Graph
+from wfc.plan.model import AnyNode, BranchNode, CallNode, ExprNode, Graph
 from wfc.runtime.engine.evaluate import as_pending, fleeting, hollow
+from wfc.runtime.engine.fans import is_absent
 from wfc.runtime.engine.graphs import NodeInfo, provides
 from wfc.runtime.engine.records import (
     Advanced,
@@ -47,7 +48,6 @@ from wfc.runtime.engine.waits import Waits
 from wfc.runtime.policy import backoff_seconds, retries_error, retries_loss
 from wfc.runtime.values import (
     HOLLOW,
-    MISSING,
     Chunk,
     Column,
     ErrorInfo,
@@ -557,12 +557,16 @@ class Engine(Waits):
         return True
 
     def _unit_done(self, scope: Scope, columns: Mapping[str, Chunk | int]) -> None:
-        lead = [name for name in columns if name in scope.g.index]
+        lead = [
+            name
+            for name in columns
+            if name in scope.g.index and _is_its_own(scope.g.nodes[scope.g.index[name]].node, name)
+        ]
         for name, chunk in columns.items():
             if name not in scope.g.index and not isinstance(chunk, int):
                 # A call inside a branch of the unit: the branch finds it done when it gets there.
                 value = _only(chunk)
-                if not (isinstance(value, Inline) and value.peek(b"MISSING") is MISSING):
+                if not is_absent(value):
                     scope.prefilled[name] = value
         for name in sorted(lead, key=lambda n: scope.g.index[n]):
             index = scope.g.index[name]
@@ -1197,6 +1201,11 @@ class Engine(Waits):
             if work.kind == "unit":
                 work.park = False
                 self._place(work.scope, work.node, work)
+
+
+def _is_its_own(node: AnyNode, name: str) -> bool:
+    """Whether a column is the result of that call (a branch's outputs come by its arms)."""
+    return isinstance(node, CallNode) and node.id == name
 
 
 def _only(chunk: Chunk) -> Value:

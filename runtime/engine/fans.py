@@ -260,7 +260,7 @@ class Fans(Frames):
             column = fan.columns.setdefault(self.output_column(node, out.name), Segments())
             value = got[out.name, id(out.value)]
             if out.when is not None and not self.load(got[out.name, id(out.when)]):
-                value = Inline(obj=MISSING)
+                value = Inline(data=Inline.encode(MISSING))
             elif out.key is not None:
                 key = self.load(got[out.name, id(out.key)])
                 value = HOLLOW if hollow(value) else Inline(obj=(key, load_inline(value)))
@@ -438,7 +438,7 @@ class Fans(Frames):
                 objects = [o for o in chunk.load() if o is not MISSING]
                 kept.append(Column(None, len(objects), objects))
             else:
-                kept.append([v for v in chunk if not _missing(v)])
+                kept.append([v for v in chunk if not is_absent(v)])
         return Rows(kept)
 
     def member_value(self, fan: Fan, name: str, k: int) -> Value:
@@ -570,8 +570,9 @@ class Fans(Frames):
         self.compute(scope, index, "items again", items, made, explode=True, joined=True)
 
 
-def _missing(value: Value) -> bool:
-    return isinstance(value, Inline) and value.peek(b"MISSING") is MISSING
+def is_absent(value: Value) -> bool:
+    """Whether a column's entry says that the element has no such result."""
+    return isinstance(value, Inline) and value.mentions(b"MISSING") and value.load() is MISSING
 
 
 def _part(out: Any, part: Any) -> str:
