@@ -29,6 +29,7 @@ from wfc.runtime.values import (
     WaitResult,
 )
 from wfc.runtime.valuestore import ValueStore, new_key
+from wfc.runtime.worker.errors import dotted
 
 Cell: TypeAlias = Any
 
@@ -161,10 +162,7 @@ class Cells:
             return Inline(encode(value)) if handle is None else Transient(handle, size)
         key = new_key(self._run_id)
         size, seal = self._store().put(key, buffers)
-        kind = type(value)
-        return Stored(
-            key, size, seal, f"{kind.__module__}.{kind.__qualname__}", self._large.put_large(value)
-        )
+        return Stored(key, size, seal, dotted(type(value)), self._large.put_large(value))
 
     def pack(self, column: list[Cell]) -> Chunk:
         """A column of cells as it is reported."""
@@ -291,8 +289,7 @@ def unpicklable_result(error: Unpicklable, value: Any, task: str) -> str:
 
 
 def _article(value: Any) -> str:
-    kind = type(value)
-    return f"an object of type {kind.__module__}.{kind.__qualname__}".replace("builtins.", "")
+    return f"an object of type {dotted(type(value))}"
 
 
 def _why(error: BaseException) -> str:

@@ -372,8 +372,9 @@ class Element(Hops):
         if type(value) in IMMUTABLE and frame.depth and frame.checkpoint and step.checkpoint:
             frame.facts[step.id] = frame.unsent[step.id] = value
             return
-        keep = step.checkpoint or (type(value) is Result and not value.ok)
-        self._note(frame, step.id, value, frame.checkpoint and keep, step)
+        keep = frame.checkpoint and step.checkpoint
+        keep = keep or (type(value) is Result and not value.ok)  # failures always are
+        self._note(frame, step.id, value, keep, step)
         if step.sync:
             self.urgent = True
 

@@ -130,8 +130,11 @@ class Runner:
             if runs.over or runs.urgent or perf_counter() >= self._deadline:
                 runs.report()
                 self.between = runs.element is None
-                if self._out and (not runs.over or perf_counter() >= self._deadline):
+                if perf_counter() < self._deadline and not runs.urgent:
+                    continue
+                if self._out:
                     yield self._take()
+                self._deadline = perf_counter() + self._flush
 
     def _job(self, work: Work) -> Job | None:
         """The work made ready, or `None` when it cannot be: that is reported."""
