@@ -19,6 +19,9 @@ LONG = 0.05
 GROWTH = 32
 """How many times larger than anything seen so far the next batch of a kind may be."""
 
+GRAIN = 0.005
+"""Seconds of work that a worker begins at a time: what is behind can be taken back from it."""
+
 MAX_ELEMENTS = 20_000
 
 MAX_BYTES = 4 * 1024 * 1024

@@ -2,56 +2,143 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+import traceback
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import replace
 from typing import Protocol
 
-from wfc.runtime.executors.messages import Batch, Finished, Message, Progress, Started
-from wfc.runtime.work import Became, Done, Report, Work
+from wfc.runtime.executors.messages import (
+    Batch,
+    Finished,
+    GivenBack,
+    Message,
+    Progress,
+    Started,
+)
+from wfc.runtime.executors.pieces import Slicer, rebase
+from wfc.runtime.values import ErrorInfo
+from wfc.runtime.work import Became, Done, Failed, HomeLost, Report, Work
 
 
 class Runs(Protocol):
     """What the harness needs of `wfc.runtime.worker.runner.Runner`."""
 
-    def run(self, batch: Sequence[Work]) -> Iterable[list[Report]]:
-        """Run the works in order; yields reports every few milliseconds, at element boundaries."""
+    @property
+    def between(self) -> bool:
+        """At a yield: no element is under way."""
+
+    def run(self, batch: Iterable[Work]) -> Generator[list[Report], None, None]:
+        """Run the works in order; yields reports every few milliseconds."""
+
+    def release(self, home: int) -> None:
+        """Let the values of a home go."""
+
+
+class _GrainId(int):
+    """A work's id that remembers where in the piece its grain begins: reports bring it back."""
+
+    base = 0
+
+
+class Feed:
+    """The works of a batch, handed to the runner in grains; another thread may cut it short."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self._fed = 0
+        self._grains: Generator[Work, None, None] = self._cut()
+        self._lock = threading.Lock()
+
+    def _cut(self) -> Generator[Work, None, None]:
+        grain = self.batch.grain
+        for work in self.batch.works:
+            slicer = Slicer(work)
+            for start in range(0, slicer.size, grain):
+                part = slicer.cut(start, min(slicer.size, start + grain))
+                if start:
+                    id = _GrainId(work.id)
+                    id.base = start
+                    part = replace(part, id=id)
+                yield part
+
+    def __iter__(self) -> Iterator[Work]:
+        return self
+
+    def __next__(self) -> Work:
+        with self._lock:
+            work = next(self._grains)
+            self._fed += len(work.indices)
+            return work
+
+    def close(self) -> int:
+        """Hand out nothing more; returns how many elements were."""
+        with self._lock:
+            self._grains.close()
+            return self._fed
+
+
+def _rebased(report: Report) -> Report:
+    if isinstance(report, HomeLost) or not isinstance(report.work, _GrainId):
+        return report
+    base = report.work.base
+    return rebase(replace(report, work=int(report.work)), base)
 
 
 class Harness:
-    """Runs batches in this process, one at a time.
-
-    `recall` may be called from another thread: the batch then ends at the next chance.
-    """
+    """Runs batches in this process, one at a time. `recall` may be called from another thread."""
 
     def __init__(self, runner: Runs) -> None:
         self._runner = runner
         self._seen: set[object] = set()
         self._recalled: set[int] = set()
+        self._feed: Feed | None = None
 
-    def recall(self, batch: int) -> None:
-        """End this batch early; harmless when it is over already."""
+    def recall(self, batch: int) -> GivenBack | None:
+        """Begin nothing more of this batch. The message to send, when it is the one that runs."""
         self._recalled.add(batch)
+        feed = self._feed
+        if feed is not None and feed.batch.id == batch:
+            return GivenBack(batch, feed.close())
+        return None
+
+    def release(self, home: int) -> None:
+        """Let the values of a home go."""
+        self._runner.release(home)
 
     def run(self, batch: Batch) -> Iterator[Message]:
         """The messages of a batch; `Finished` is always the last."""
         parked: list[int] = []
-        parks = {work.id for work in batch.works if work.park}
+        feed = self._feed = Feed(batch)
         if batch.id not in self._recalled:
             if batch.announce:
                 yield Started(batch.id)
-            start = mark = time.perf_counter()
-            steps = iter(self._runner.run(batch.works))
-            for reports in steps:
+            yield from self._run(batch, feed, parked)
+        self._feed = None
+        self._recalled.discard(batch.id)
+        yield Finished(batch.id, tuple(parked))
+
+    def _run(self, batch: Batch, feed: Feed, parked: list[int]) -> Iterator[Message]:
+        parks = {work.id for work in batch.works if work.park}
+        start = mark = time.perf_counter()
+        ended = 0
+        try:
+            steps = self._runner.run(feed)
+            for given in steps:
+                reports = [_rebased(report) for report in given]
                 now = time.perf_counter()
+                ended += sum(map(_ended, reports))
                 parked += _parked(reports, parks)
                 yield Progress(batch.id, reports, now - mark, self._cold(batch))
                 mark = time.perf_counter()
-                if parked or now - start > batch.cap or batch.id in self._recalled:
-                    if hasattr(steps, "close"):
-                        steps.close()
-                    break
-        self._recalled.discard(batch.id)
-        yield Finished(batch.id, tuple(parked))
+                enough = parked or now - start > batch.cap or batch.id in self._recalled
+                if enough and self._runner.between:
+                    steps.close()
+                    return
+        except Exception as error:  # a mistake of the runner's own: one element fails with it
+            failed = _next(batch, ended, explain(error))
+            yield Progress(batch.id, failed, time.perf_counter() - mark)
 
     def _cold(self, batch: Batch) -> bool:
         first = False
@@ -63,9 +150,52 @@ class Harness:
         return first
 
 
+def explain(error: Exception) -> ErrorInfo:
+    """An exception of the machinery, as text."""
+    kind = type(error)
+    return ErrorInfo(
+        type=f"{kind.__module__}.{kind.__qualname__}",
+        message=str(error),
+        traceback="".join(traceback.format_exception(error)),
+        bases=tuple(f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__[1:-1]),
+    )
+
+
+def _ended(report: Report) -> int:
+    """How many elements a report ends."""
+    if isinstance(report, Done):
+        return report.count
+    return isinstance(report, Failed | Became)
+
+
+def _next(batch: Batch, ended: int, error: ErrorInfo) -> list[Report]:
+    """The failure of the element after the first `ended` ones."""
+    for work in batch.works:
+        if ended < len(work.indices):
+            return [Failed(work.id, ended, "", error)]
+        ended -= len(work.indices)
+    return []
+
+
 def _parked(reports: Iterable[Report], parks: set[int]) -> Iterator[int]:
     for report in reports:
         if (isinstance(report, Became) and report.parked) or (
             parks and isinstance(report, Done | Became) and report.work in parks
         ):
             yield report.work
+
+
+class Broken:
+    """Stands in for a runner that could not be made: every element fails with the reason."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = explain(error)
+        self.between = True
+
+    def release(self, home: int) -> None:
+        """See `Runs`."""
+
+    def run(self, batch: Iterable[Work]) -> Generator[list[Report], None, None]:
+        """See `Runs`."""
+        for work in batch:
+            yield [Failed(work.id, at, "", self._error) for at in range(len(work.indices))]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeAlias
 
-from wfc.runtime.executors.batching import BUDGET, LONG, MAX_BYTES, Pace, Ranges, share
+from wfc.runtime.executors.batching import BUDGET, GRAIN, LONG, MAX_BYTES, Pace, Ranges, share
 from wfc.runtime.executors.pieces import Slicer
-from wfc.runtime.work import Shape, Work
+from wfc.runtime.values import Raised, Value
+from wfc.runtime.work import Hop, HopState, Partial, Shape, Work
 
 Key: TypeAlias = tuple[str, tuple[str, ...] | None, str]
 """What elements of equal expected duration have in common."""
@@ -49,19 +51,44 @@ class Load:
     suspect: bool = False
 
     @property
-    def alone(self) -> bool:
-        """Whether it must not wait behind another batch, nor another behind it."""
-        return self.suspect or self.segments[0][0].alone
+    def grain(self) -> int:
+        """How many elements to begin at a time."""
+        count = sum(stop - start for _, start, stop in self.segments)
+        return max(1, math.ceil(count * GRAIN / self.seconds)) if self.seconds else max(1, count)
 
 
 @dataclass(slots=True)
 class Part:
-    """A piece under way: offsets `start` to `stop` of a job, of which `open` are not reported yet."""
+    """A piece under way: offsets `start` to `stop` of a job, of which `open` are not reported yet.
+
+    `known` is what was checkpointed inside the element `at`, which has begun.
+    """
 
     job: Job
     start: int
     stop: int
     open: Ranges
+    gone: Ranges = field(default_factory=Ranges)
+    at: int = -1
+    known: dict[str, Value | HopState | Raised] = field(default_factory=dict)
+
+    def remember(self, offset: int, report: Partial | Hop) -> None:
+        """Keep a checkpoint, for the case that the element has to start again."""
+        if offset != self.at:
+            self.at = offset
+            self.known = dict(self.job.work.known.get(offset, {}))
+        if isinstance(report, Partial):
+            self.known[report.node] = report.value
+            return
+        inside = f"{report.frame}/" if report.frame else ""
+        for path in [path for path in self.known if path.startswith(inside)]:
+            del self.known[path]
+        self.known[f"{report.frame}~"] = report.state
+
+    def save(self) -> None:
+        """The element under way starts again, from what is known of it."""
+        if self.at in self.open and self.known:
+            self.job.work.known = {**self.job.work.known, self.at: self.known}
 
 
 @dataclass(slots=True)
@@ -85,6 +112,16 @@ class Flight:
     def left(self) -> int:
         """Elements that are not reported yet."""
         return sum(part.open.count for part in self.parts.values())
+
+    def after(self, kept: int) -> list[tuple[Part, int, int]]:
+        """What comes after the first `kept` elements of the batch."""
+        out = []
+        for part in self.parts.values():
+            size = part.stop - part.start
+            if kept < size:
+                out.append((part, part.start + max(kept, 0), part.stop))
+            kept -= size
+        return out
 
     def segments(self) -> list[Segment]:
         """What is not reported yet, in the order in which it runs."""

@@ -15,7 +15,8 @@ class Batch:
 
     `works` are slices (see `pieces.cut`), at most one of each work, so a report's work id tells the
     piece. `announce` asks for `Started`. After `cap` seconds the worker gives back what it has not
-    begun. `home` is the parked process that it must run in.
+    begun. `grain` elements are begun at a time: what is behind them can be recalled while they run.
+    `home` is the parked process that it must run in.
     """
 
     id: int
@@ -24,6 +25,7 @@ class Batch:
     home: int | None = None
     announce: bool = False
     cap: float = 1.0
+    grain: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,18 @@ class Died:
     homes: tuple[int, ...] = ()
 
 
-Message: TypeAlias = Started | Progress | Finished | Died
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """Of the batch, in its order, only the first `kept` elements have begun; the others never will.
+
+    Whether one that has begun is complete is told by `Progress`, and `Finished` comes in any case.
+    """
+
+    batch: int
+    kept: int
+
+
+Message: TypeAlias = Started | Progress | Finished | GivenBack | Died
 
 
 class Transport(Protocol):
@@ -90,7 +103,7 @@ class Transport(Protocol):
         """Start a batch, or queue it behind the one that runs where it will run."""
 
     def recall(self, batch: int) -> None:
-        """Ask that a batch ends before its next element; a hint, `Finished` tells that it did."""
+        """Ask that a batch begins nothing more: a hint, which `GivenBack` or `Finished` answer."""
 
     def kill(self, batch: int, reason: str) -> None:
         """End the process that runs the batch; `Died` with this reason tells that it is gone."""

@@ -18,6 +18,7 @@ from wfc.runtime.executors.messages import (
     Batch,
     Died,
     Finished,
+    GivenBack,
     Message,
     Progress,
     Started,
@@ -115,7 +116,9 @@ class Pool:
             gone = [gone for span in spans for gone in part.open.discard(*span)]
             if not gone:
                 continue
-            job.left -= sum(b - a for a, b in gone)
+            for a, b in gone:
+                part.gone.add(a, b)
+                job.left -= b - a
             hit = front[0] is job and any(a <= front[1] < b for a, b in gone)
             self._stop(flight, hit)
         if job.left <= 0:
@@ -215,6 +218,7 @@ class Pool:
             home=lane.home,
             announce=first.timeout is not None,
             cap=max(LONG, 2 * load.seconds),
+            grain=load.grain,
         )
         flight = Flight(batch.id, lane, _parts(load), load.seconds, now, now, first.timeout)
         self._flights[batch.id] = flight
@@ -286,6 +290,8 @@ class Pool:
         flight.heard = self._clock()
         if isinstance(message, Progress):
             self._progress(flight, message)
+        elif isinstance(message, GivenBack):
+            self._given_back(flight, message.kept)
         elif isinstance(message, Started):
             if flight.timeout is not None and flight.deadline is None:
                 flight.deadline = flight.heard + flight.timeout
@@ -341,7 +347,11 @@ class Pool:
                 return 0
             self._out.append(rebase(report, part.start))
             return 1
-        if isinstance(report, Log) or offset in part.open:
+        if isinstance(report, Log):
+            if offset not in part.gone:
+                self._out.append(rebase(report, part.start))
+        elif offset in part.open:
+            part.remember(offset, report)
             self._out.append(rebase(report, part.start))
         return 0
 
@@ -378,6 +388,20 @@ class Pool:
         for job, start, stop in reversed(segments):
             job.lane.give_back(job, start, stop)
 
+    def _given_back(self, flight: Flight, kept: int) -> None:
+        waits = False
+        for part, start, stop in flight.after(kept):
+            spans = part.open.discard(start, stop)
+            part.gone.discard(start, stop)
+            if part.job.work.id in self._jobs:
+                for left, right in spans:
+                    part.job.lane.give_back(part.job, left, right)
+        for part in flight.parts.values():
+            front = part.open.first if part.open.count else part.stop
+            waits = waits or any(stop > part.start and start <= front for start, stop in part.gone)
+        if flight.doom == "cancelled" and not waits:  # no cancelled element has begun
+            flight.doom, flight.deadline = "", None
+
     def _land(self, flight: Flight) -> list[Segment]:
         """The batch is over: free its slot; returns what it has not reported."""
         del self._flights[flight.id]
@@ -388,6 +412,7 @@ class Pool:
             slots = max(1, self._transport.slots(lane.shape))
             self._busy = self._busy - 1.0 / slots if self._flights else 0.0
         for part in flight.parts.values():
+            part.save()
             part.job.flights -= 1
             lane.offer(part.job)
         return [segment for segment in flight.segments() if segment[0].work.id in self._jobs]

@@ -1,0 +1,176 @@
+"""The process that the local workers are forked from, and what a worker does.
+
+It imports what workers need once, stays single-threaded, forks on demand, and reaps: so a worker
+starts in milliseconds, and is killed through its parent, which knows whether the pid is still its.
+When the coordinator goes, in whatever way, everything here goes with it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import gc
+import importlib
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+import traceback
+from queue import SimpleQueue
+from types import FrameType
+from typing import Any, TypeAlias
+
+from wfc.runtime.executors.harness import Broken, Harness
+from wfc.runtime.executors.messages import Batch
+from wfc.runtime.executors.wire import Link
+
+COMMAND = struct.Struct("<cI")
+"""`F` (fork, with the worker's socket) or `K` (kill), and the worker's number."""
+
+EXITED = struct.Struct("<Ii")
+"""A worker's number and its wait status."""
+
+Inbox: TypeAlias = "SimpleQueue[Batch | int | None]"
+"""Batches to run, homes to release, and `None` to leave."""
+
+_PARTING = 0.5
+_PR_SET_PDEATHSIG = 1
+
+
+def main(control_fd: int, factory: str) -> None:
+    """Serve the coordinator's commands until it is gone. `factory` is `module:name` of the runner."""
+    module, _, name = factory.partition(":")
+    make = getattr(importlib.import_module(module), name)
+    control = socket.socket(fileno=control_fd)
+    wake, waker = socket.socketpair()
+    wake.setblocking(False)
+    waker.setblocking(False)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, _nothing)
+    signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+    children: dict[int, int] = {}
+    gc.collect()
+    gc.freeze()
+    while True:
+        ready, _, _ = select.select([control, wake], [], [])
+        if wake in ready:
+            wake.recv(4096)
+            _reap(children, control)
+        if control in ready:
+            data, fds, _, _ = socket.recv_fds(control, COMMAND.size, 1)
+            if len(data) < COMMAND.size:
+                break
+            command, number = COMMAND.unpack(data)
+            if command == b"K":
+                _kill(number, children)
+            elif (pid := _fork(make, fds[0], (control, wake, waker))) is not None:
+                children[pid] = number
+    until = time.monotonic() + _PARTING
+    while children and time.monotonic() < until:
+        _reap(children, None)
+        time.sleep(0.005)
+    for pid in children:
+        _end(pid)
+
+
+def _nothing(signum: int, frame: FrameType | None) -> None:
+    pass
+
+
+def _reap(children: dict[int, int], control: socket.socket | None) -> None:
+    for pid in list(children):
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            number = children.pop(pid)
+            _end(pid)  # what it started itself
+            if control is not None:
+                control.sendall(EXITED.pack(number, status))
+
+
+def _kill(number: int, children: dict[int, int]) -> None:
+    for pid, other in children.items():
+        if other == number:
+            _end(pid)
+
+
+def _end(pid: int) -> None:
+    for kill in (os.killpg, os.kill):
+        try:
+            kill(pid, signal.SIGKILL)
+            return
+        except OSError:
+            continue
+
+
+def _fork(make: Any, fd: int, shared: tuple[socket.socket, ...]) -> int | None:
+    parent = os.getpid()
+    pid = os.fork()
+    if pid:
+        os.close(fd)
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)  # here too: a kill may come before the child has done it
+        return pid
+    code = 70
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for sock in shared:
+            sock.close()
+        os.setpgid(0, 0)  # a Ctrl-C is for the coordinator
+        _die_with(parent)
+        code = work(Link(socket.socket(fileno=fd)), make)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _die_with(parent: int) -> None:
+    """Where the system can do it: killed when the zygote is."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(0)
+
+
+def work(link: Link, make: Any) -> int:
+    """What a worker does: the program first, then batch after batch."""
+    inbox: Inbox = SimpleQueue()
+    kind, program = link.receive()
+    assert kind == "program"
+    try:
+        harness = Harness(make(program))
+    except Exception as error:  # the user's modules may fail to load: that is their calls' failure
+        harness = Harness(Broken(error))
+    say = threading.Lock()
+    threading.Thread(target=_listen, args=(link, inbox, harness, say), daemon=True).start()
+    while (task := inbox.get()) is not None:
+        if isinstance(task, int):
+            harness.release(task)
+            continue
+        for message in harness.run(task):
+            with say:
+                link.send(message)
+    atexit._run_exitfuncs()
+    return 0
+
+
+def _listen(link: Link, inbox: Inbox, harness: Harness, say: threading.Lock) -> None:
+    try:
+        while True:
+            kind, content = link.receive()
+            if kind != "recall":
+                inbox.put(content)
+            elif answer := harness.recall(content):
+                with say:
+                    link.send(answer)
+    except (EOFError, OSError):
+        os.killpg(0, signal.SIGKILL)  # the coordinator is gone
