@@ -66,7 +66,9 @@ class Builder:
 
     def workflow(self, workflow: ir.Workflow) -> plan.WorkflowDef:
         """A workflow."""
-        params = [plan.ParamDef(name=p.name, type=p.type, default=p.default) for p in workflow.params]
+        params = [
+            plan.ParamDef(name=p.name, type=p.type, default=p.default) for p in workflow.params
+        ]
         finally_ = workflow.finally_
         return plan.WorkflowDef(
             name=workflow.name, params=params, returns=workflow.returns,
@@ -93,7 +95,11 @@ class Builder:
         last = graph.last()
         nodes: list[plan.AnyNode] = []
         for node in graph.ordered():
-            common = {"id": node.id, "where": self.where(node.span), "after": around.nodes(node.after)}
+            common = {
+                "id": node.id,
+                "where": self.where(node.span),
+                "after": around.nodes(node.after),
+            }
             if isinstance(node, ir.BranchNode):
                 rest = then if node is last else None
                 nodes.append(self.branch(node, around, common, rest))

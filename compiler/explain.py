@@ -43,10 +43,9 @@ class Notes:
 
 def explain(decisions: Iterable[Decision]) -> str:
     """The decisions as text, one a line, in the order of the places that they are about."""
-    rows = sorted(
-        dict.fromkeys(decisions), key=lambda d: (d.span.file, d.span.line, d.span.column)
-    )
+    rows = sorted(dict.fromkeys(decisions), key=lambda d: (d.span.file, d.span.line, d.span.column))
     lines = [
-        f"{d.span.file}:{d.span.line}: {d.by}: will {'' if d.done else 'not '}{d.text}" for d in rows
+        f"{d.span.file}:{d.span.line}: {d.by}: will {'' if d.done else 'not '}{d.text}"
+        for d in rows
     ]
     return "\n".join(lines) + "\n" if lines else "nothing to decide\n"

@@ -1,0 +1,54 @@
+"""What a compiled program can be written as: one function per form, all `Compiled -> str`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wfc.compiler import Compiled
+
+__all__ = ["FORMS", "emit"]
+
+
+def _plan(compiled: Compiled) -> str:
+    assert compiled.plan is not None
+    return compiled.plan.to_json() + "\n"
+
+
+def _ir(compiled: Compiled) -> str:
+    from wfc.compiler.emit.ir import dump
+
+    assert compiled.ir is not None
+    return dump(compiled.ir)
+
+
+def _dot(compiled: Compiled) -> str:
+    from wfc.compiler.emit.dot import dot
+
+    assert compiled.ir is not None
+    return dot(compiled.ir)
+
+
+def _mermaid(compiled: Compiled) -> str:
+    from wfc.compiler.emit.mermaid import mermaid
+
+    assert compiled.ir is not None
+    return mermaid(compiled.ir)
+
+
+FORMS: dict[str, Callable[[Compiled], str]] = {
+    "plan": _plan,
+    "ir": _ir,
+    "dot": _dot,
+    "mermaid": _mermaid,
+}
+"""The forms. A picture (`svg`) and a Ray DAG (`ray`) are made from `dot` and from the plan elsewhere."""
+
+
+def emit(compiled: Compiled, form: str) -> str:
+    """Write a compiled program; raises `KeyError` for an unknown form.
+
+    The program must have compiled: `Compiled.plan` is not `None`.
+    """
+    return FORMS[form](compiled)

@@ -164,7 +164,9 @@ def _timer(node: ir.Node) -> str:
 def _call(node: ir.Target) -> str:
     args = [text(a) for a in node.args] + [f"{k}={text(a)}" for k, a in node.kwargs.items()]
     verb = "continuation" if isinstance(node, ir.ContinuationNode) else "call"
-    out = f"{verb}{' workflow' if node.callee == 'workflow' else ''} {node.target}({', '.join(args)})"
+    out = (
+        f"{verb}{' workflow' if node.callee == 'workflow' else ''} {node.target}({', '.join(args)})"
+    )
     out += " catch" if node.catch else ""
     out += _flags(node.inplace, node.checkpoint)
     if isinstance(node, ir.CallNode):
@@ -176,7 +178,9 @@ def _call(node: ir.Target) -> str:
 
 def _flags(inplace: bool, checkpoint: ir.Checkpoint) -> str:
     out = " inplace" if inplace else ""
-    return out + ("" if checkpoint is True else " sync" if checkpoint == "sync" else " nocheckpoint")
+    return out + (
+        "" if checkpoint is True else " sync" if checkpoint == "sync" else " nocheckpoint"
+    )
 
 
 def _options(options: dict[str, object]) -> str:

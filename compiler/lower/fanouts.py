@@ -52,7 +52,13 @@ def _nested(block: Block, node: ast.Comprehension, bound: str | None) -> Expr:
     made = _fan_out(block, outer, None, name=call_name(block, node))
     part, each = ["name", "o"], ["name", "i"]
     clauses: list[Expr] = [[["o"], made, []], [["k", "i"] if pair else ["i"], part, []]]
-    flat: Expr = ["comp", "dict" if pair else "list", ["name", "k"] if pair else None, each, clauses]
+    flat: Expr = [
+        "comp",
+        "dict" if pair else "list",
+        ["name", "k"] if pair else None,
+        each,
+        clauses,
+    ]
     id = bound or block.scope.fresh("value")
     return block.add(ExprNode(id=id, span=node.span, expr=flat))
 
@@ -118,13 +124,13 @@ def _split(
     return (pure[0] if len(pure) == 1 else ["and", pure]), list(conditions[count:])
 
 
-def _output(
-    body: Block, node: ast.Comprehension, id: str, conditions: list[ast.Expr]
-) -> MapOutput:
+def _output(body: Block, node: ast.Comprehension, id: str, conditions: list[ast.Expr]) -> MapOutput:
     if not conditions:
         key = value(body, node.key) if node.key is not None else None
         return MapOutput(id, value(body, node.value), key)
-    test = conditions[0] if len(conditions) == 1 else ast.BoolOp("and", tuple(conditions), node.span)
+    test = (
+        conditions[0] if len(conditions) == 1 else ast.BoolOp("and", tuple(conditions), node.span)
+    )
     when = value(body, test)
     branch = body.scope.fresh("if")
     yes, no = body.child(), body.child()
@@ -137,7 +143,8 @@ def _output(
         made.append(["name", name])
     arms = [Arm(when, yes.start)]
     body.branch(
-        BranchNode(id=branch, span=node.span, arms=arms, orelse=no.start, outputs=outputs), [yes, no]
+        BranchNode(id=branch, span=node.span, arms=arms, orelse=no.start, outputs=outputs),
+        [yes, no],
     )
     return MapOutput(id, made[0], made[1] if len(made) > 1 else None, when)
 

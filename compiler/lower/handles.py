@@ -67,9 +67,7 @@ def _group(block: Block, members: list[str], span: ast.Span) -> Expr:
     return ["handle", id]
 
 
-def group(
-    block: Block, node: ast.ListExpr | ast.TupleExpr, bound: str | None
-) -> Expr | None:
+def group(block: Block, node: ast.ListExpr | ast.TupleExpr, bound: str | None) -> Expr | None:
     """A list of calls as a group, and its handle; `None` (and nothing lowered) where it is not one."""
     if not node.items or not all(_is_member(block, item) for item in node.items):
         return None

@@ -31,10 +31,11 @@ def mark_managed(workflow: Workflow) -> None:
     joined: set[str] = set()
     handled: set[str] = set()
     for node in nodes:
-        for expr in _all(node):
+        for expr, own in _all(node):
             source = isinstance(node, MapNode) and node.source is not None and expr is node.items
             for op, name in references(expr):
-                (joined if op == "name" or source else handled).add(name)
+                if name not in own:
+                    (joined if op == "name" or source else handled).add(name)
     for node in nodes:
         if isinstance(node, GroupNode):
             (joined if node.id in joined else handled).update(node.members)
@@ -43,10 +44,13 @@ def mark_managed(workflow: Workflow) -> None:
             node.managed = node.id in handled and node.id not in joined
 
 
-def _all(node: Node) -> Iterator[Expr]:
-    yield from (expr for _, expr in expressions(node))
+def _all(node: Node) -> Iterator[tuple[Expr, frozenset[str]]]:
+    """The expressions of a node, each with the names that mean something inside of the node there:
+    a fan-out without a name of its own is called as the call in its body is."""
+    yield from ((expr, frozenset()) for _, expr in expressions(node))
     if isinstance(node, MapNode):
-        yield from (expr for _, expr in element_expressions(node))
+        body = frozenset(one.id for one in walk(node.body))
+        yield from ((expr, body) for _, expr in element_expressions(node))
 
 
 def references(expr: Expr) -> Iterator[tuple[str, str]]:

@@ -87,7 +87,9 @@ class Names:
 
     __slots__ = ("own", "parent")
 
-    def __init__(self, parent: Names | None = None, own: Mapping[str, Binding] | None = None) -> None:
+    def __init__(
+        self, parent: Names | None = None, own: Mapping[str, Binding] | None = None
+    ) -> None:
         self.parent = parent
         self.own: dict[str, Binding] = dict(own or {})
 

@@ -56,7 +56,9 @@ def carry_single_calls(program: ir.Program, notes: Notes) -> None:
     for node, verdict in judge.inner:
         if isinstance(node, ir.MapNode):
             calls = [n for n in node.body.nodes.values() if not isinstance(n, ir.ExprNode)]
-            single = len(calls) == 1 and isinstance(calls[0], ir.CallNode) and calls[0].callee == "task"
+            single = (
+                len(calls) == 1 and isinstance(calls[0], ir.CallNode) and calls[0].callee == "task"
+            )
             node.carried = single and carried.against(verdict) is None
 
 
@@ -140,7 +142,12 @@ def _greatest(needs: dict[str, set[str]], besides: set[str]) -> set[str]:
     for name, needed in needs.items():
         for other in needed:
             callers[other].add(name)
-    todo = [n for other in callers if other not in found and other not in besides for n in callers[other]]
+    todo = [
+        n
+        for other in callers
+        if other not in found and other not in besides
+        for n in callers[other]
+    ]
     while todo:
         name = todo.pop()
         if name in found:

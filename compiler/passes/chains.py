@@ -32,7 +32,9 @@ def chains(graph: ir.Graph, ready: set[str], notes: Notes) -> None:
             taken |= chain.nodes
             first, last = graph.nodes[chain.calls[0]], graph.nodes[chain.calls[-1]]
             count = len(chain.calls)
-            notes.did(f"run the {count} calls from `{first.id}` to `{last.id}` in one go", first.span)
+            notes.did(
+                f"run the {count} calls from `{first.id}` to `{last.id}` in one go", first.span
+            )
 
 
 def _shape(node: ir.Node) -> str | None:

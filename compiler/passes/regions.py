@@ -88,7 +88,11 @@ def _parts(flow: Flow) -> list[_Part]:
     for vertex in reached:
         part = parts[find(id(vertex))]
         for given in vertex.inputs:
-            if isinstance(given.node, ir.CallNode) and given.node.callee == "task" and not _inplace(given):
+            if (
+                isinstance(given.node, ir.CallNode)
+                and given.node.callee == "task"
+                and not _inplace(given)
+            ):
                 part.tasks[id(given)] = given
     return list(parts.values())
 
@@ -120,7 +124,9 @@ def _declare(part: _Part, hang: Vertex | None, name: str, notes: Notes) -> None:
     first = part.members[0].node
     who = _list([v.node.id for v in part.members])
     if hang is not None:
-        notes.did(f"run {who} in the process of `{hang.node.id}` (line {hang.node.span.line})", first.span)
+        notes.did(
+            f"run {who} in the process of `{hang.node.id}` (line {hang.node.span.line})", first.span
+        )
     else:
         notes.did(f"run {who} in a process of their own: {_why(part)}", first.span)
 
@@ -142,7 +148,8 @@ def _why(part: _Part) -> str:
         return "no plain task gives them anything"
     if len(tasks) == 1:
         task = tasks[0].node
-        return f"their input comes from `{task.id}` (line {task.span.line}), which may run many times or not at all"
+        where = f"`{task.id}` (line {task.span.line})"
+        return f"their input comes from {where}, which may run many times or not at all"
     named = [f"`{v.node.id}` (line {v.node.span.line})" for v in tasks[:2]]
     rest = f" and {len(tasks) - 2} more" if len(tasks) > 2 else ""
     return f"their inputs come from the processes of {named[0]} and {named[1]}{rest}"

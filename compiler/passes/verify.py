@@ -105,7 +105,9 @@ class _Checker:
         ir.derive(graph)
         after = {(a, b): frozenset(d["ports"]) for a, b, d in graph.dag.edges(data=True)}
         if before != after or free != graph.free or list(dag) != list(graph.nodes):
-            self.found.append(f"the edges of {list(graph.nodes)[:4]} … are not those of its expressions")
+            self.found.append(
+                f"the edges of {list(graph.nodes)[:4]} … are not those of its expressions"
+            )
         if not nx.is_directed_acyclic_graph(graph.dag):
             self.found.append(f"a cycle among {list(graph.nodes)[:4]} …")
         for id, node in graph.nodes.items():
@@ -178,7 +180,9 @@ class _Checker:
             if region_of is None:
                 continue
             if region_of not in regions:
-                self.found.append(f"{node.id!r} is a member of the region {region_of!r}, which is not there")
+                self.found.append(
+                    f"{node.id!r} is a member of the region {region_of!r}, which is not there"
+                )
             elif region_of in graph.regions and node.id not in regions[region_of].nodes:
                 self.found.append(f"{node.id!r} is not a member of the region {region_of!r}")
 
