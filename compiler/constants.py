@@ -136,10 +136,9 @@ class Constants:
                 raise
         if isinstance(node, ast.Attribute) and found is None:
             return expr.safe_attribute(self._eval(module, node.value, {}), node.name)
-        text = dotted(node)
-        raise NotConstantError(
-            node, "unknown" if found is None else "name", f"`{text}` is no constant"
-        )
+        if found is None:
+            raise NotConstantError(node, "unknown", f"`{dotted(node)}` is no constant of this file")
+        raise NotConstantError(node, "name", f"`{dotted(node)}` is no constant")
 
     def _call(self, module: SpecModule, node: ast.Call, env: dict[str, Any]) -> Any:
         found = self.project.resolve(module, node.func)

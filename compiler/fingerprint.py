@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterator
 from hashlib import blake2b
 
-from wfc.compiler.pymodules import Defined, Finder, Opaque, PyModule
+from wfc.compiler.pymodules import Defined, Finder, PyModule
 from wfc.compiler.signatures import Function
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)
@@ -22,6 +22,7 @@ def of(function: Function) -> str:
     if function.origin is None or function.reader is None:
         digest.update(f"{function.module}:{function.qualname}".encode())
         return digest.hexdigest()
+    digest.update(f"{function.origin.name};".encode())
     reached = _Reach(function.reader.finder)
     reached.add(function.origin)
     reached.close()
@@ -56,40 +57,40 @@ class _Reach:
         """Follow names until nothing new is reached."""
         while self.todo:
             module, node = self.todo.pop()
-            for target in _dotted_names(node):
-                found = self.finder.dotted(module, target)
-                if isinstance(found, Opaque) and isinstance(target, ast.Attribute):
-                    found = self.finder.dotted(module, target.value)
-                if isinstance(found, Defined) and found.module.beside is not None:
+            for chain in _dotted_names(node):
+                self._reach(module, chain)
+
+    def _reach(self, module: PyModule, chain: list[ast.AST]) -> None:
+        """Add what a dotted name stands for: the longest part of it that stands for anything."""
+        for target in chain:
+            found = self.finder.dotted(module, target)
+            if isinstance(found, Defined):
+                if found.module.beside is not None:
                     self.add(found)
-                elif isinstance(found, PyModule) and found.beside is not None:
+                return
+            if isinstance(found, PyModule):
+                if found.beside is not None:  # used as a whole: `getattr(helpers, name)`
                     for name in list(found.names):
                         inner = self.finder.resolve(found, name)
                         if isinstance(inner, Defined) and inner.module.beside is not None:
                             self.add(inner)
+                return
 
 
-def _dotted_names(node: ast.AST) -> Iterator[ast.AST]:
-    """The names, and the longest dotted names, that a definition reads."""
+def _dotted_names(node: ast.AST) -> Iterator[list[ast.AST]]:
+    """The names that a definition reads, each with what it is the start of, longest first."""
     todo: list[ast.AST] = [node]
     while todo:
         current = todo.pop()
-        if isinstance(current, ast.Name):
-            yield current
-        elif isinstance(current, ast.Attribute):
-            base: ast.AST = current
-            while isinstance(base, ast.Attribute):
-                base = base.value
-            if isinstance(base, ast.Name):
-                inner: ast.AST = current
-                while isinstance(inner, ast.Attribute):
-                    yield inner
-                    inner = inner.value
-                yield base
-            else:
-                todo.append(current.value)
+        chain: list[ast.AST] = []
+        part = current
+        while isinstance(part, ast.Attribute):
+            chain.append(part)
+            part = part.value
+        if isinstance(part, ast.Name):
+            yield [*chain, part]
         else:
-            todo.extend(ast.iter_child_nodes(current))
+            todo.extend(ast.iter_child_nodes(part))
 
 
 def normal(node: ast.AST) -> str:

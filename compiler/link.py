@@ -205,7 +205,7 @@ class _Linker:
                 isinstance(symbol, (TaskSymbol, TypeSymbol))
                 and getattr(symbol, "decl", None) is None
             ):
-                hint = f"import it under another name: `{symbol.name} as {symbol.name}_`"
+                hint = f"import it under another name: `… as {symbol.name}_`"
             self.wrong.append(Diagnostic(codes.RESERVED, text, symbol.span, "taken", hint))
         module.symbols[symbol.name] = symbol
 
@@ -252,12 +252,12 @@ class _Linker:
                 )
                 text = f"there is no Python module `{name}`"
                 self.wrong.append(Diagnostic(codes.NO_MODULE, text, module_span, "not found", hint))
-            case NoName(name, wanted, file, known):
-                related = _python_label(file, 1, f"`{name}` is this file") if file else ()
+            case NoName(owner, wanted, file, known):
+                related = _python_label(file, 1, "this file was read") if file else ()
                 self.wrong.append(
                     Diagnostic(
                         codes.NO_FUNCTION,
-                        f"the Python module `{name}` has no `{wanted}`",
+                        f"{owner} has no `{wanted}`",
                         name_span,
                         "not found",
                         did_you_mean(wanted, known),
@@ -361,7 +361,12 @@ class _Tasks:
         else:
             text = f"there is no task `{name}`"
             scope = owner.target if isinstance(owner, SpecSymbol) and owner.target else module
-            known = [n for n, s in scope.symbols.items() if isinstance(s, (TaskSymbol, TypeSymbol))]
+            known = [
+                n
+                for n, s in scope.symbols.items()
+                if isinstance(s, TypeSymbol)
+                or (isinstance(s, TaskSymbol) and s.function is not None)
+            ]
             label = "not found"
             hint = did_you_mean(name.rpartition(".")[2], known)
             hint = hint or "import the function, or name it by its Python path: `module.function`"

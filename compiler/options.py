@@ -163,9 +163,8 @@ def read(
     given: dict[str, ast.Keyword] = {}
     for keyword in keywords:
         given[keyword.name] = keyword
-        problem = _placed(keyword, place) or _valued(constants, module, keyword, found)
-        if problem is not None:
-            wrong.append(problem)
+        problem = _placed(keyword, place)
+        wrong.extend([problem] if problem else _valued(constants, module, keyword, found))
     wrong.extend(_retries(found, inherited or {}, given))
     return found, wrong
 
@@ -182,7 +181,7 @@ def _placed(keyword: ast.Keyword, place: Place) -> Diagnostic | None:
         return Diagnostic(codes.OPTION_UNKNOWN, text, keyword.name_span, "unknown option", hint)
     if place not in option.places:
         text = f"`{keyword.name}` is not an option of {PLACES[place]}"
-        allowed_at = " or ".join(PLACES[p] for p in option.places)
+        allowed_at = " or ".join(PLACES[p] for p in option.places if p not in ("call", "sub"))
         return Diagnostic(
             codes.OPTION_PLACE,
             text,
@@ -195,36 +194,30 @@ def _placed(keyword: ast.Keyword, place: Place) -> Diagnostic | None:
 
 def _valued(
     constants: Constants, module: SpecModule, keyword: ast.Keyword, found: dict[str, Any]
-) -> Diagnostic | None:
+) -> list[Diagnostic]:
     """Evaluate an option into `found`, or say what is wrong with its value."""
     option = OPTIONS[keyword.name]
     node = keyword.value
     if keyword.name == "checkpoint" and isinstance(node, ast.Name) and node.id == "sync":
         found["checkpoint"] = "sync"
-        return None
+        return []
     if keyword.name == "retry_exceptions" and isinstance(node, (ast.ListExpr, ast.TupleExpr)):
-        names: list[str] = []
-        for item in node.items:
-            name = _exception(constants, module, item)
-            if isinstance(name, Diagnostic):
-                return name
-            names.append(name)
-        found["retry_exceptions"] = names
-        return None
+        names = [_exception(constants, module, item) for item in node.items]
+        found["retry_exceptions"] = [n for n in names if isinstance(n, str)]
+        return [n for n in names if isinstance(n, Diagnostic)]
     try:
         value = constants.evaluate(module, node)
     except NotConstantError as error:
         text = f"the option `{keyword.name}` must be constant: {error.text}"
         hint = "options are part of the plan: use literals and constants of the spec"
-        return Diagnostic(
-            codes.OPTION_CONSTANT, text, error.node.span, "not known at compile time", hint
-        )
+        label = "not known at compile time"
+        return [Diagnostic(codes.OPTION_CONSTANT, text, error.node.span, label, hint)]
     if not option.fits(value):
         shown = repr(value) if len(repr(value)) < 40 else f"a {type(value).__name__}"
         text = f"`{keyword.name}` cannot be {shown}"
-        return Diagnostic(codes.OPTION_TYPE, text, node.span, f"expected {option.expected}")
+        return [Diagnostic(codes.OPTION_TYPE, text, node.span, f"expected {option.expected}")]
     found[keyword.name] = _json(value)
-    return None
+    return []
 
 
 def _json(value: Any) -> Any:

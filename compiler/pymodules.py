@@ -165,8 +165,11 @@ class Finder:
         if not parent:
             return self._beside(name, search) or self._installed(name, search)
         package = self.module(parent, search)
-        if package is None or not package.locations:
+        if package is None:
             return None
+        if not package.locations:  # `os.path` is a name in a module, and a module all the same
+            bound = self.resolve(package, last) if last in package.names else None
+            return bound if isinstance(bound, PyModule) else None
         return _in_folders(name, last, package.locations, package.beside, search)
 
     def _beside(self, name: str, search: Folders) -> PyModule | None:

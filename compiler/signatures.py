@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from wfc.compiler import types
+from wfc.compiler.parameters import Param, constructor, parameters
 from wfc.compiler.pymodules import Defined, Finder, Folders, Opaque, PyModule
 from wfc.compiler.pytypes import TypeReader
 from wfc.compiler.types import ANY, ClassRef, PendingType, Type
-
-ParamKind: TypeAlias = Literal["positional", "normal", "args", "keyword", "kwargs"]
 
 TRANSPARENT = frozenset(
     [
@@ -32,17 +31,6 @@ TRANSPARENT = frozenset(
     ]
 )
 """Decorators that leave the signature as it is written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Param:
-    """A parameter: `positional` (only), `normal`, `args` (`*a`), `keyword` (only), `kwargs` (`**k`)."""
-
-    name: str
-    kind: ParamKind = "normal"
-    type: Type = ANY
-    has_default: bool = False
-    annotated: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -85,9 +73,9 @@ class NoModule:
 
 @dataclass(frozen=True, slots=True)
 class NoName:
-    """The module has no such name; `known` are the callables that it does have."""
+    """`owner` (a module, or a class in one) has no such name; `known` are those that it does have."""
 
-    module: str
+    owner: str
     name: str
     file: str
     known: list[str]
@@ -162,11 +150,21 @@ class PythonReader:
             where = error.lineno or 1, error.offset or 1
             return Broken(broken.name, self.show(broken.path), error.msg, *where)
         if target is None:
-            return NoName(module, first, self.show(found.path), self._callables(found))
+            return NoName(
+                f"the Python module `{module}`",
+                first,
+                self.show(found.path),
+                self._callables(found),
+            )
         for part in rest:
             step = self._member(target, part)
             if step is None:
-                return NoName(f"{module}.{first}", part, self.show(found.path), _members(target))
+                return NoName(
+                    f"the Python class `{module}.{first}`",
+                    part,
+                    self.show(found.path),
+                    _members(target),
+                )
             target = step
         return self._callable(found, name, target)
 
@@ -200,7 +198,7 @@ class PythonReader:
         made.line = getattr(target.node, "lineno", 0)
         if isinstance(target.node, ast.ClassDef):
             made.is_class = True
-            made.params = _Constructor(self, target.module, target.node).params()
+            made.params = constructor(self.types, target.module, target.node)
             cls = self.types.ref(target.module, target.node)
             made.returns, made.returns_annotated = types.Instance(cls), True
             return made, cls
@@ -213,7 +211,7 @@ class PythonReader:
     def _value(self, made: Function, target: Defined, value: ast.AST | None) -> Found:
         """A name bound by an assignment: an alias is followed, a literal is not callable."""
         if isinstance(value, ast.Lambda):
-            made.params = _parameters(self, target.module, value.args, skip_first=False)
+            made.params = parameters(self.types, target.module, value.args, skip_first=False)
         elif isinstance(value, (ast.Name, ast.Attribute)):
             step = self.finder.dotted(target.module, value)
             if isinstance(step, Defined) and step.node is not target.node:
@@ -225,9 +223,10 @@ class PythonReader:
         elif isinstance(
             value, (ast.Constant, ast.List, ast.Dict, ast.Set, ast.Tuple, ast.JoinedStr)
         ):
-            what = f"a {type(getattr(value, 'value', None)).__name__}"
+            what = type(getattr(value, "value", None)).__name__
             if not isinstance(value, ast.Constant):
-                what = f"a {type(value).__name__.lower()}".replace("joinedstr", "str")
+                what = type(value).__name__.lower().replace("joinedstr", "str")
+            what = types.article(what)
             return NotCallable(made.qualname, what, made.file, made.line)
         return made, None
 
@@ -246,7 +245,7 @@ class PythonReader:
         if any(d not in TRANSPARENT for d in decorators):
             return
         bound = method and "builtins.classmethod" in decorators
-        made.params = _parameters(self, module, node.args, skip_first=bound)
+        made.params = parameters(self.types, module, node.args, skip_first=bound)
         if node.returns is not None:
             made.returns = self.types.annotation(module, node.returns)
             made.returns_annotated = True
@@ -256,150 +255,6 @@ def _members(owner: Defined | PyModule | Opaque) -> list[str]:
     if isinstance(owner, Defined) and isinstance(owner.node, ast.ClassDef):
         return [n.name for n in owner.node.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
     return []
-
-
-def _parameters(
-    reader: PythonReader, module: PyModule, args: ast.arguments, *, skip_first: bool
-) -> tuple[Param, ...]:
-    """The parameters of a `def` or a `lambda`."""
-    made: list[Param] = []
-
-    def add(arg: ast.arg, kind: ParamKind, default: bool = False) -> None:
-        read = reader.types.annotation(module, arg.annotation)
-        made.append(Param(arg.arg, kind, read, default, arg.annotation is not None))
-
-    plain = [*args.posonlyargs, *args.args]
-    for index, arg in enumerate(plain):
-        default = index >= len(plain) - len(args.defaults)
-        add(arg, "positional" if index < len(args.posonlyargs) else "normal", default)
-    if args.vararg is not None:
-        add(args.vararg, "args")
-    for arg, value in zip(args.kwonlyargs, args.kw_defaults, strict=True):
-        add(arg, "keyword", value is not None)
-    if args.kwarg is not None:
-        add(args.kwarg, "kwargs")
-    return tuple(made[1:] if skip_first else made)
-
-
-class _Constructor:
-    """The parameters that calling a class takes."""
-
-    def __init__(self, reader: PythonReader, module: PyModule, node: ast.ClassDef) -> None:
-        self.reader = reader
-        self.module = module
-        self.node = node
-
-    def params(self) -> tuple[Param, ...] | None:
-        """`None` when they cannot be told."""
-        info = self.reader.types.info(self.module, self.node)
-        if info.kind in ("enum", "protocol") or self.node.keywords:
-            return None
-        if info.kind in ("namedtuple", "dataclass", "pydantic", "typeddict"):
-            return self._of_fields(info.kind)
-        found = self._own_init(self.module, self.node, 0)
-        return None if found is None or not info.complete else found
-
-    def _own_init(
-        self, module: PyModule, node: ast.ClassDef, depth: int
-    ) -> tuple[Param, ...] | None:
-        for statement in node.body:
-            name = getattr(statement, "name", "")
-            if name == "__new__":
-                return None
-            if name == "__init__" and isinstance(statement, ast.FunctionDef):
-                if statement.decorator_list:
-                    return None
-                return _parameters(self.reader, module, statement.args, skip_first=True)
-        for base in node.bases:
-            found = self.reader.finder.dotted(module, base)
-            if isinstance(found, Defined) and isinstance(found.node, ast.ClassDef) and depth < 16:
-                inherited = self._own_init(found.module, found.node, depth + 1)
-                if inherited is None or inherited:
-                    return inherited
-            elif not (isinstance(found, Opaque) and found.name in ("builtins.object", "abc.ABC")):
-                return None
-        return ()
-
-    def _of_fields(self, kind: str) -> tuple[Param, ...] | None:
-        fields: dict[str, Param] = {}
-        if not self._collect(self.module, self.node, kind, fields, 0):
-            return None
-        ordered = list(fields.values())
-        if kind == "dataclass":  # keyword-only fields come last
-            ordered.sort(key=lambda p: p.kind == "keyword")
-        return tuple(ordered)
-
-    def _collect(
-        self, module: PyModule, node: ast.ClassDef, kind: str, fields: dict[str, Param], depth: int
-    ) -> bool:
-        for base in reversed(node.bases):
-            found = self.reader.finder.dotted(module, base)
-            if not (
-                isinstance(found, Defined) and isinstance(found.node, ast.ClassDef) and depth < 16
-            ):
-                continue
-            if not self._collect(found.module, found.node, kind, fields, depth + 1):
-                return False
-        only = kind in ("pydantic", "typeddict")
-        for decorator in node.decorator_list:
-            if isinstance(decorator, ast.Call):
-                only = only or any(
-                    k.arg == "kw_only" and _is(k.value, True) for k in decorator.keywords
-                )
-                if any(k.arg == "init" and _is(k.value, False) for k in decorator.keywords):
-                    return False
-        if kind == "typeddict" and any(k.arg == "total" for k in node.keywords):
-            return False
-        for statement in node.body:
-            if getattr(statement, "name", "") in ("__init__", "__new__"):
-                return False
-            if kind == "pydantic" and "model_config" in _assigned(statement):
-                return False  # aliases, extra fields: too much to tell
-            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-                label = ast.unparse(statement.annotation)
-                if label.rpartition(".")[2] == "KW_ONLY":
-                    only = True
-                elif not label.startswith(("ClassVar", "typing.ClassVar")):
-                    self._field(module, statement, label, only, fields)
-        return True
-
-    def _field(
-        self,
-        module: PyModule,
-        node: ast.AnnAssign,
-        label: str,
-        only: bool,
-        fields: dict[str, Param],
-    ) -> None:
-        name = getattr(node.target, "id", "")
-        default = node.value is not None or "NotRequired" in label
-        if isinstance(node.value, ast.Call):
-            called = getattr(node.value.func, "id", getattr(node.value.func, "attr", ""))
-            given = {k.arg: k.value for k in node.value.keywords}
-            if called in ("field", "Field"):
-                first = node.value.args[0] if called == "Field" and node.value.args else None
-                default = bool(given.keys() & {"default", "default_factory"}) or (
-                    first is not None and not _is(first, ...)
-                )
-                only = only or _is(given.get("kw_only"), True)
-                if _is(given.get("init"), False):
-                    return
-                name = _text(given.get("alias")) or name
-        read = self.reader.types.annotation(module, node.annotation)
-        fields[name] = Param(name, "keyword" if only else "normal", read, default, True)
-
-
-def _assigned(node: ast.stmt) -> list[str]:
-    targets = node.targets if isinstance(node, ast.Assign) else []
-    return [t.id for t in targets if isinstance(t, ast.Name)]
-
-
-def _is(node: ast.AST | None, value: object) -> bool:
-    return isinstance(node, ast.Constant) and node.value is value
-
-
-def _text(node: ast.AST | None) -> str:
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def fingerprint(function: Function) -> str:

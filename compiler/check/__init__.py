@@ -6,6 +6,9 @@ arguments are handles of running calls rather than values.
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from wfc.compiler import codes
@@ -35,10 +38,11 @@ class Analysis:
 def analyze(project: Project, *, strict: bool = False) -> Analysis:
     """Check everything. `strict` makes a missing annotation an error."""
     context = Context(project, strict)
-    check_declarations(context)
-    infos = {w.key: check_workflow(context, w) for w in project.workflows()}
-    check_recursion(context)
-    check_unused(context)
+    with _no_collector():
+        check_declarations(context)
+        infos = {w.key: check_workflow(context, w) for w in project.workflows()}
+        check_recursion(context)
+        check_unused(context)
     everything = dict.fromkeys([*project.diagnostics, *context.found])
     broken = {m.file for m in project.modules.values() if m.broken}
     wrong = {d.span.file for d in everything if d.severity == "error"}
@@ -55,6 +59,18 @@ def analyze(project: Project, *, strict: bool = False) -> Analysis:
         return files.get(s.file, len(files)), s.file, s.line, s.column, d.code, d.message
 
     return Analysis(sorted(kept, key=place), infos)
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """What a check makes stays until it is done: to look for cycles in it meanwhile is wasted time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def check(project: Project, *, strict: bool = False) -> list[Diagnostic]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from wfc.compiler import codes
 from wfc.compiler.check.frame import WHAT, Frame, members
 from wfc.compiler.project import ConstantSymbol, SpecSymbol
+from wfc.compiler.relations import assignable, element, is_number
 from wfc.compiler.suggest import did_you_mean
 from wfc.compiler.types import (
     ANY,
@@ -19,10 +20,8 @@ from wfc.compiler.types import (
     TupleType,
     Type,
     WaitType,
-    assignable,
+    a_type,
     describe,
-    element,
-    is_number,
     join,
     list_of,
     widen,
@@ -174,9 +173,7 @@ def _sliced(frame: Frame, node: ast.Subscript, found: Type) -> Type:
 
 
 def _not_indexable(frame: Frame, node: ast.Subscript, found: Type) -> Type:
-    text = f"a {describe(found)} cannot be indexed"
-    if isinstance(found, NoneT):
-        text = "None cannot be indexed"
+    text = f"{a_type(found)} cannot be indexed"
     frame.report(codes.NOT_INDEXABLE, text, node.span, "expected a list, a dict or a text")
     return ANY
 
@@ -186,7 +183,7 @@ def _index_is_int(frame: Frame, node: ast.Expr, index: Type, what: str) -> None:
     if not isinstance(index, Instance) or index.cls.module != "builtins":
         return
     if index.cls.name not in ("int", "bool", "object"):
-        text = f"the index of {what} is a whole number, not a {describe(index)}"
+        text = f"the index of {what} is a whole number, not {a_type(index)}"
         frame.report(codes.NOT_INDEXABLE, text, node.span, "expected an int")
 
 

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from wfc.compiler import codes
 from wfc.compiler.check.context import Callee
 from wfc.compiler.check.frame import Frame
-from wfc.compiler.signatures import Param
+from wfc.compiler.parameters import Param
+from wfc.compiler.relations import assignable, element, joined
 from wfc.compiler.suggest import did_you_mean
 from wfc.compiler.types import (
-    ANY,
     AnyType,
+    Instance,
     PendingType,
     ResultType,
     Type,
     WaitType,
-    assignable,
+    a_type,
     describe,
-    joined,
 )
 from wfc.dsl import ast
 from wfc.dsl.diagnostics import Label
@@ -95,9 +95,9 @@ def _bind(
         and not p.has_default
         and p.name not in taken
     ]
-    _report_too_many(frame, callee, slots, too_many)
+    _report_too_many(frame, callee, slots, too_many, missing)
     _report_unknown(frame, callee, by_name, taken, unknown)
-    if missing and not (unknown and len(missing) <= len(unknown)):
+    if missing and len(missing) > len(unknown) + len(too_many):
         _report_missing(frame, node, callee, missing)
     for one in (*too_many, *unknown):
         frame.infer(one.node)
@@ -115,7 +115,9 @@ def _declared(callee: Callee) -> tuple[Label, ...]:
     return (Label(callee.where, f"`{callee.name}` is defined here"),) if callee.where else ()
 
 
-def _report_too_many(frame: Frame, callee: Callee, slots: list[Param], extra: list[_Given]) -> None:
+def _report_too_many(
+    frame: Frame, callee: Callee, slots: list[Param], extra: list[_Given], missing: list[str]
+) -> None:
     if not extra:
         return
     count = len(slots)
@@ -124,7 +126,8 @@ def _report_too_many(frame: Frame, callee: Callee, slots: list[Param], extra: li
     text = f"`{callee.name}` takes {takes}{only}, got {count + len(extra)}"
     span = extra[0].span.to(extra[-1].span)
     label = "one too many" if len(extra) == 1 else f"{len(extra)} too many"
-    frame.report(codes.TOO_MANY_ARGUMENTS, text, span, label, related=_declared(callee))
+    hint = f"name it: `{missing[0]}=…`" if missing else ""
+    frame.report(codes.TOO_MANY_ARGUMENTS, text, span, label, hint, _declared(callee))
 
 
 def _report_unknown(
@@ -162,11 +165,11 @@ def _argument(frame: Frame, one: _Given, param: Param, callee: Callee) -> bool:
         return False
     if assignable(joined(found), param.type):
         return False
-    text = f"`{param.name}` of `{callee.name}` is {_a(param.type)}, not {_a(found)}"
+    text = f"`{param.name}` of `{callee.name}` is {a_type(param.type)}, not {a_type(found)}"
     hint = ""
     if isinstance(found, ResultType):
         hint = "it is the result of `catch`: test `.ok`, and pass its `.value`"
-    elif assignable(found, _list_item(param.type)):
+    elif _is_item(found, param.type):
         hint = "a list is expected: `[x]`"
     frame.report(
         codes.ARGUMENT_TYPE,
@@ -179,20 +182,11 @@ def _argument(frame: Frame, one: _Given, param: Param, callee: Callee) -> bool:
     return False
 
 
-def _list_item(t: Type) -> Type:
-    from wfc.compiler.types import NEVER, Instance
-
-    if (
-        isinstance(t, Instance)
-        and t.cls.name == "list"
-        and t.args
-        and not isinstance(t.args[0], AnyType)
-    ):
-        return t.args[0]
-    return _Nothing if not isinstance(t, AnyType) else NEVER
-
-
-_Nothing: Type = WaitType(ANY, ANY)
+def _is_item(found: Type, wanted: Type) -> bool:
+    """Whether a value is one element of the list that is wanted."""
+    if not isinstance(wanted, Instance) or wanted.cls.name != "list" or not wanted.args:
+        return False
+    return not isinstance(wanted.args[0], AnyType) and assignable(found, wanted.args[0])
 
 
 def _handle(
@@ -203,8 +197,6 @@ def _handle(
     if isinstance(found, PendingType):
         item = found.item
     elif frame.running(one.node) == "many":
-        from wfc.compiler.types import element
-
         item = element(found)
     elif isinstance(found, AnyType):
         return True
@@ -221,7 +213,7 @@ def _handle(
         )
         return True
     if not assignable(item, wanted.item):
-        text = f"`{param.name}` of `{callee.name}` is {_a(param.type)}, not {_a(PendingType(item))}"
+        text = f"`{param.name}` of `{callee.name}` is {a_type(param.type)}, not {a_type(PendingType(item))}"
         frame.report(
             codes.ARGUMENT_TYPE,
             text,
@@ -231,11 +223,3 @@ def _handle(
             _declared(callee),
         )
     return True
-
-
-def _a(t: Type) -> str:
-    """A type with its article."""
-    shown = describe(t)
-    if shown in ("None", "Any"):
-        return shown
-    return f"{'an' if shown[0] in 'aeiouAEIO' else 'a'} {shown}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from wfc.compiler import codes
 from wfc.compiler.check.frame import Frame
+from wfc.compiler.relations import element, is_number
 from wfc.compiler.suggest import did_you_mean
 from wfc.compiler.types import (
     ANY,
@@ -18,9 +19,7 @@ from wfc.compiler.types import (
     NoneT,
     TupleType,
     Type,
-    describe,
-    element,
-    is_number,
+    a_type,
     join,
     list_of,
     widen,
@@ -141,17 +140,17 @@ def _wants(frame: Frame, node: ast.Call, name: str, spec: _Builtin, args: list[T
         return
     for arg, found in checked:
         if wants in ("iterable", "iterables", "one-iterable") and element(found) is None:
-            text = f"`{name}` goes through a list, and a {describe(found)} cannot be iterated over"
+            text = f"`{name}` goes through a list, and {a_type(found)} cannot be iterated over"
             hint = f"write `{name}(a, b)`" if wants == "one-iterable" else ""
             frame.report(codes.NOT_ITERABLE, text, arg.span, "expected a list", hint)
         elif wants == "sized" and (is_number(found) or isinstance(found, NoneT)):
-            text = f"a {describe(found)} has no length"
+            text = f"{a_type(found)} has no length"
             frame.report(codes.ARGUMENT_TYPE, text, arg.span, "expected a list, a dict or a text")
         elif wants == "numbers" and is_number(found) is False:
-            text = f"`{name}` takes numbers, not a {describe(found)}"
+            text = f"`{name}` takes numbers, not {a_type(found)}"
             frame.report(codes.ARGUMENT_TYPE, text, arg.span, "expected a number")
         elif wants == "scalar" and _is_container(found):
-            text = f"`{name}` cannot be made of a {describe(found)}"
+            text = f"`{name}` cannot be made of {a_type(found)}"
             frame.report(codes.ARGUMENT_TYPE, text, arg.span, "expected a text or a number")
 
 

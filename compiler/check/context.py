@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast as python
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from wfc.compiler import codes, pytypes, types
 from wfc.compiler.constants import Constants
 from wfc.compiler.options import search_path
+from wfc.compiler.parameters import Param
 from wfc.compiler.project import (
     ConstantSymbol,
     Project,
@@ -20,7 +21,7 @@ from wfc.compiler.project import (
     TypeSymbol,
     WorkflowSymbol,
 )
-from wfc.compiler.signatures import Function, Param
+from wfc.compiler.signatures import Function
 from wfc.compiler.suggest import did_you_mean
 from wfc.compiler.types import ANY, Instance, Type
 from wfc.dsl import ast
@@ -28,6 +29,9 @@ from wfc.dsl.diagnostics import Diagnostic, Label
 
 _FORMS = ("Any", "Optional", "Union", "None", "Tuple", "List", "Dict", "Set", "FrozenSet", "...")
 _LANGUAGE = ("pending", "Pending", "Result")
+
+MAX_SUGGESTIONS = 100
+"""After so many, an unknown name gets no hint: each is a look at all names there are."""
 
 CASCADES = frozenset(
     (
@@ -72,6 +76,7 @@ class Context:
 
     def __post_init__(self) -> None:
         self.constants = Constants(self.project)
+        self._suggestions = 0
         self._callees: dict[Symbol, Callee] = {}
         self._types: dict[int, Type] = {}
         self._constant_types: dict[ConstantSymbol, Type] = {}
@@ -92,6 +97,13 @@ class Context:
         if code in CASCADES and span.file in self._broken:
             return
         self.found.append(Diagnostic(code, message, span, label, hint, tuple(related), severity))
+
+    def suggest(self, name: str, *known: Iterable[str]) -> str:
+        """A hint with the nearest name of the first group that has one; not for ever more errors."""
+        self._suggestions += 1
+        if self._suggestions > MAX_SUGGESTIONS:
+            return ""
+        return next((hint for group in known if (hint := did_you_mean(name, group))), "")
 
     # ------------------------------------------------------------------ types as written
 

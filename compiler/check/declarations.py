@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from wfc.compiler import codes, options
-from wfc.compiler.check.calls import names_in
 from wfc.compiler.check.context import Context, as_expr, python_span
 from wfc.compiler.check.expressions import infer
 from wfc.compiler.check.frame import Frame
 from wfc.compiler.check.info import Info
+from wfc.compiler.check.modifiers import names_in
 from wfc.compiler.constants import NotConstantError, dotted
 from wfc.compiler.project import (
     Builtin,
@@ -21,8 +21,9 @@ from wfc.compiler.project import (
     TypeSymbol,
     WorkflowSymbol,
 )
+from wfc.compiler.relations import assignable
 from wfc.compiler.signatures import Function
-from wfc.compiler.types import ANY, AnyType, Type, assignable, describe
+from wfc.compiler.types import ANY, AnyType, Type, a_type, describe
 from wfc.dsl import ast
 from wfc.dsl.diagnostics import Label
 
@@ -146,7 +147,7 @@ def _default(context: Context, module: SpecModule, node: ast.Parameter, declared
     found = constant_expression(context, module, node.default)
     if assignable(found, declared):
         return
-    text = f"the default of `{node.name}` is {describe(found)}, and its type {describe(declared)}"
+    text = f"the default of `{node.name}` is {a_type(found)}, and its type is {describe(declared)}"
     hint = ""
     if describe(found) == "None":
         hint = f"write `{node.name}: {describe(declared)} | None = None`"

@@ -7,11 +7,13 @@ from typing import Any
 
 from wfc.compiler import codes
 from wfc.compiler.check.access import attribute, subscript
-from wfc.compiler.check.calls import call, check_modifiers
+from wfc.compiler.check.calls import call
 from wfc.compiler.check.frame import Frame
+from wfc.compiler.check.modifiers import check_modifiers
 from wfc.compiler.check.operators import binary, compare, unary
 from wfc.compiler.check.scope import Binding, Scope
 from wfc.compiler.check.waits import wait
+from wfc.compiler.relations import element, joined, unhashable
 from wfc.compiler.types import (
     ANY,
     BOOL,
@@ -20,14 +22,12 @@ from wfc.compiler.types import (
     ResultType,
     TupleType,
     Type,
+    a_type,
     describe,
     dict_of,
-    element,
     join,
-    joined,
     list_of,
     literal,
-    unhashable,
 )
 from wfc.dsl import ast
 from wfc.dsl.diagnostics import Label
@@ -75,7 +75,7 @@ def _dict(frame: Frame, node: ast.DictExpr) -> Type:
 def _key(frame: Frame, node: ast.Expr) -> Type:
     found = frame.plain(node, "as a key")
     if unhashable(found):
-        text = f"a {describe(found)} cannot be the key of a dict"
+        text = f"{a_type(found)} cannot be the key of a dict"
         frame.report(
             codes.UNHASHABLE, text, node.span, "not hashable", "use a text, a number or a tuple"
         )
@@ -115,7 +115,7 @@ def _generator(frame: Frame, node: ast.Generator) -> int:
         source = frame.as_plain(node.iterable, source, "in a `for`")
     item = element(source)
     if item is None:
-        text = f"a {describe(source)} cannot be iterated over"
+        text = f"{a_type(source)} cannot be iterated over"
         hint = "to count, write `range(n)`" if describe(source) == "int" else ""
         frame.report(codes.NOT_ITERABLE, text, node.iterable.span, "expected a list", hint)
         item = ANY
@@ -147,41 +147,15 @@ def unpacked(frame: Frame, found: Type, targets: tuple[ast.Name, ...]) -> list[T
             return list(found.items)
         span = targets[0].span.to(targets[-1].span)
         text = f"{len(found.items)} values are unpacked into {count} names"
-        frame.report(codes.UNPACK, text, span, f"a {describe(found)}")
+        frame.report(codes.UNPACK, text, span, f"{a_type(found)}")
         return [ANY] * count
     item = element(joined(found))
     if item is None:
         span = targets[0].span.to(targets[-1].span)
-        text = f"a {describe(found)} cannot be unpacked into {count} names"
+        text = f"{a_type(found)} cannot be unpacked into {count} names"
         frame.report(codes.UNPACK, text, span, "expected as many values")
         item = ANY
     return [item] * count
-
-
-def size_of(frame: Frame, node: ast.Expr) -> int | None:
-    """How many elements an expression has, where the spec says."""
-    if isinstance(node, (ast.ListExpr, ast.TupleExpr)):
-        return len(node.items)
-    if isinstance(node, ast.Name):
-        binding = frame.scope.find(node.id)
-        if binding is not None:
-            return binding.count
-        value = frame.value_of(node)
-        return len(value) if isinstance(value, (list, tuple, dict, str)) else None
-    if isinstance(node, ast.Comprehension) and len(node.generators) == 1 and node.key is None:
-        only = node.generators[0]
-        return None if only.conditions else size_of(frame, only.iterable)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
-        bounds = [frame.value_of(a) for a in node.args]
-        if (
-            bounds
-            and all(type(b) is int for b in bounds)
-            and len(bounds) <= 3
-            and 0 not in bounds[2:]
-        ):
-            numbers: list[Any] = list(bounds)
-            return len(range(*numbers)) if max(map(abs, numbers)) < 2**62 else None
-    return None
 
 
 def _unary(frame: Frame, node: ast.Unary) -> Type:

@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from wfc.compiler import codes
-from wfc.compiler.check.calls import cancel, fail
 from wfc.compiler.check.context import Context
-from wfc.compiler.check.expressions import infer, size_of, unpacked
+from wfc.compiler.check.expressions import infer, unpacked
 from wfc.compiler.check.frame import Frame
 from wfc.compiler.check.info import Info
 from wfc.compiler.check.scope import Binding, Scope
+from wfc.compiler.check.sizes import size_of
+from wfc.compiler.check.specials import cancel, fail
+from wfc.compiler.constants import dotted
 from wfc.compiler.project import Builtin, WorkflowSymbol
+from wfc.compiler.relations import assignable, joined
 from wfc.compiler.types import (
     ANY,
     NONE,
@@ -22,9 +25,9 @@ from wfc.compiler.types import (
     Type,
     UnionType,
     WaitType,
-    assignable,
+    a_type,
+    article,
     describe,
-    joined,
 )
 from wfc.dsl import ast
 from wfc.dsl.diagnostics import Label
@@ -84,7 +87,7 @@ class _Walker:
             last = decl.body[-1].span
             start = ast.Span(last.file, last.line, last.column, last.line, last.column + 2)
             where = (Label(start, "a way through this `if` returns nothing"),)
-        expected = f"declared to give a {describe(self.returns)}"
+        expected = f"declared to give {a_type(self.returns)}"
         self.frame.report(codes.MISSING_RETURN, text, decl.name_span, expected, hint, where)
 
     # ------------------------------------------------------------------ statements
@@ -158,11 +161,17 @@ class _Walker:
         kind = frame.infer(value)
         if isinstance(kind, WaitType) and _remainder(value, kind):
             self._dropped("", value.span)
-        elif not frame.running(value) and not isinstance(value, ast.Wait):
+        elif (
+            not frame.running(value) and not isinstance(value, ast.Wait) and not self._secret(value)
+        ):
             text = "this does nothing by itself"
             hint = "give it a name (`x = …`), `return` it, or remove it"
             frame.report(codes.NO_EFFECT, text, node.span, "no task runs here", hint)
         return True
+
+    def _secret(self, node: ast.Expr) -> bool:
+        """A bare `secret(…)` is reported for where it stands."""
+        return isinstance(node, ast.Call) and dotted(node.func) == "secret"
 
     def return_(self, node: ast.Return) -> bool:
         """`return value`."""
@@ -201,7 +210,7 @@ class _Walker:
         if self.in_finally or assignable(joined(found), self.returns):
             return
         wanted, got = describe(self.returns), describe(joined(found))
-        text = f"`{self.symbol.name}` is declared to give a {wanted}, and this is {_a(got)}"
+        text = f"`{self.symbol.name}` is declared to give {article(wanted)}, and this is {article(got)}"
         related: tuple[Label, ...] = ()
         declared = self.symbol.decl.signature.returns
         if declared is not None:
@@ -265,12 +274,6 @@ def _may_be_none(t: Type) -> bool:
     if isinstance(t, UnionType):
         return any(isinstance(m, NoneT) for m in t.members)
     return isinstance(t, (AnyType, NoneT))
-
-
-def _a(shown: str) -> str:
-    if shown in ("None", "Any"):
-        return shown
-    return f"{'an' if shown[0] in 'aeiouAEIO' else 'a'} {shown}"
 
 
 def _bound_in(body: tuple[ast.Statement, ...]) -> Iterator[tuple[str, ast.Span]]:

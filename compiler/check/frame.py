@@ -19,7 +19,6 @@ from wfc.compiler.project import (
     TypeSymbol,
     WorkflowSymbol,
 )
-from wfc.compiler.suggest import did_you_mean
 from wfc.compiler.types import ANY, NEVER, PendingType, ResultType, Type, UnionType, WaitType
 from wfc.dsl import ast
 from wfc.dsl.diagnostics import Label
@@ -149,9 +148,8 @@ class Frame:
     def unknown(self, name: str, span: ast.Span) -> None:
         """Report a name that nothing binds."""
         constants = [n for n, s in self.module.symbols.items() if isinstance(s, ConstantSymbol)]
-        hint = did_you_mean(name, [*self.scope.visible(), *constants])
-        if not hint:
-            hint = did_you_mean(name, [*self.module.symbols, *BUILTINS, *SPECIALS])
+        bound = (*self.scope.visible(), *constants)
+        hint = self.context.suggest(name, bound, (*self.module.symbols, *BUILTINS, *SPECIALS))
         self.report(
             codes.UNKNOWN_NAME, f"the name `{name}` is not known here", span, "not bound", hint
         )
@@ -208,13 +206,6 @@ class Frame:
         else:
             return found
         return ANY
-
-    def number(self, node: ast.Expr, found: Type, code: str, message: str, expected: str) -> None:
-        """Report what is certainly no number."""
-        from wfc.compiler.types import is_number
-
-        if is_number(self.as_plain(node, found)) is False:
-            self.report(code, message, node.span, f"expected {expected}")
 
     def value_of(self, node: ast.Expr) -> object:
         """The value of a constant expression, or `None` when it is not known.

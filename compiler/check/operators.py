@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wfc.compiler import codes
 from wfc.compiler.check.frame import Frame
+from wfc.compiler.relations import element, is_number
 from wfc.compiler.types import (
     ANY,
     BOOL,
@@ -15,9 +16,7 @@ from wfc.compiler.types import (
     TupleType,
     Type,
     UnionType,
-    describe,
-    element,
-    is_number,
+    a_type,
     join,
     list_of,
     literal,
@@ -59,7 +58,7 @@ def unary(frame: Frame, node: ast.Unary) -> Type:
     if (known := _known(frame, node)) is not None:
         return known
     if is_number(found) is False:
-        text = f"`{node.op}` cannot be applied to a {describe(found)}"
+        text = f"`{node.op}` cannot be applied to {a_type(found)}"
         frame.report(codes.OPERAND_TYPE, text, node.span, "expected a number")
         return ANY
     return INT if _class(widen(found)) == "bool" else widen(found)
@@ -91,7 +90,7 @@ def _binary(frame: Frame, node: ast.Binary, left: Type, right: Type) -> Type:
         return ANY  # a class of the user's may define the operator
     if node.op in ("|", "&", "-", "^") and a == b and a in ("set", "frozenset", "dict"):
         return left
-    text = f"`{node.op}` cannot be applied to {_article(left)} and {_article(right)}"
+    text = f"`{node.op}` cannot be applied to {a_type(left)} and {a_type(right)}"
     hint = ""
     if node.op == "+" and "str" in (a, b):
         hint = 'make it text first: `str(x)`, or write an f-string: f"{x}"'
@@ -101,11 +100,6 @@ def _binary(frame: Frame, node: ast.Binary, left: Type, right: Type) -> Type:
         hint = "to add one element, write `xs + [x]`"
     frame.report(codes.OPERAND_TYPE, text, node.span, hint=hint)
     return ANY
-
-
-def _article(t: Type) -> str:
-    shown = describe(t)
-    return "None" if shown == "None" else f"{'an' if shown[:1] in 'aeiou' else 'a'} {shown}"
 
 
 def _arithmetic(op: str, a: str, b: str) -> Type:
@@ -153,7 +147,7 @@ def _comparison(
 ) -> None:
     if op in ("in", "not-in"):
         if is_number(right) is True or isinstance(right, NoneT):
-            text = f"`in` looks into a list, a dict or a text, not into {_article(right)}"
+            text = f"`in` looks into a list, a dict or a text, not into {a_type(right)}"
             frame.report(codes.OPERAND_TYPE, text, right_span, "expected a list")
         return
     if op not in ("<", "<=", ">", ">="):
@@ -161,7 +155,7 @@ def _comparison(
     a, b = _class(left), _class(right)
     if not a or not b or (a in _RANK and b in _RANK) or a == b != "None":
         return
-    text = f"`{op}` cannot compare {_article(left)} with {_article(right)}"
+    text = f"`{op}` cannot compare {a_type(left)} with {a_type(right)}"
     frame.report(codes.OPERAND_TYPE, text, span, "no order between them")
 
 

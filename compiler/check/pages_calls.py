@@ -71,7 +71,7 @@ PAGES: tuple[tuple[str, str, str, str, str], ...] = (
     (
         codes.SECRET_PLACE,
         "a secret outside the arguments of a task",
-        "`secret(\"NAME\")` is resolved in the process that runs the task, and is never part of a plan, a "
+        '`secret("NAME")` is resolved in the process that runs the task, and is never part of a plan, a '
         "journal or a checkpoint. A name that holds it would be stored.",
         _main('token = secret("TOKEN")\nreturn clean(token)'),
         _main('return clean(secret("TOKEN"))', head="from etl import clean\n\n"),
@@ -110,7 +110,10 @@ PAGES: tuple[tuple[str, str, str, str, str], ...] = (
         "`after` something that does not run",
         "`f(x) after (a)` orders two calls where no data does. What it names is the result of a call.",
         _main("return clean(text) after (text)"),
-        _main("told = notify(text)\nreturn clean(text) after (told)", "from etl import clean, notify\n\n"),
+        _main(
+            "told = notify(text)\nreturn clean(text) after (told)",
+            "from etl import clean, notify\n\n",
+        ),
     ),
     (
         codes.OPTION_UNKNOWN,
@@ -185,7 +188,8 @@ PAGES: tuple[tuple[str, str, str, str, str], ...] = (
         "a `return` in `finally`",
         "When `finally` runs, the workflow has its result already, or its failure.",
         _main("return clean(text)") + "finally:\n    return text\n",
-        _main("return clean(text)", "from etl import clean, notify\n\n") + "finally:\n    notify(text)\n",
+        _main("return clean(text)", "from etl import clean, notify\n\n")
+        + "finally:\n    notify(text)\n",
     ),
     (
         codes.NO_EFFECT,

@@ -481,7 +481,7 @@ workflow main(text: str, texts: list[str]) -> list[str]:
     (
         codes.NOT_IN_SPEC,
         "a name that an imported spec does not have",
-        "`import \"x.wf\" as x` makes the tasks, workflows and constants of that file known as `x.name`.",
+        '`import "x.wf" as x` makes the tasks, workflows and constants of that file known as `x.name`.',
         """\
 import "lib.wf" as lib
 

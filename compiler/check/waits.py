@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from wfc.compiler import codes
-from wfc.compiler.check.calls import duration
 from wfc.compiler.check.frame import Frame
+from wfc.compiler.check.sizes import size_of
+from wfc.compiler.check.specials import duration
+from wfc.compiler.relations import element, is_number
 from wfc.compiler.types import (
     ANY,
     AnyType,
@@ -12,9 +14,7 @@ from wfc.compiler.types import (
     PendingType,
     Type,
     WaitType,
-    describe,
-    element,
-    is_number,
+    a_type,
     list_of,
     widen,
 )
@@ -62,7 +62,7 @@ def _has_value(frame: Frame, node: ast.Expr) -> bool:
 def _plain(frame: Frame, node: ast.Expr, found: Type) -> None:
     text = "`wait` waits for running calls, and this is a value"
     hint = "give it a fan-out `[f(x) for x in xs]`, a list of calls, or the remainder of a `wait`"
-    span, label = node.span, f"a {describe(found)}" if not isinstance(found, AnyType) else ""
+    span, label = node.span, f"{a_type(found)}" if not isinstance(found, AnyType) else ""
     if isinstance(found, WaitType):
         hint = "wait on its remainder: `.pending`"
     elif frame.running(node) == "one":
@@ -83,13 +83,11 @@ def _plain(frame: Frame, node: ast.Expr, found: Type) -> None:
 
 
 def _count(frame: Frame, node: ast.Wait, quorum: ast.Expr) -> None:
-    from wfc.compiler.check.expressions import size_of
-
     found = widen(frame.plain(quorum))
     value = frame.value_of(quorum)
     wrong = isinstance(found, Instance) and found.cls.name in ("float", "bool", "complex")
     if is_number(found) is False or wrong:
-        text = f"how many to wait for is a whole number, not a {describe(found)}"
+        text = f"how many to wait for is a whole number, not {a_type(found)}"
         hint = "write a number, `all`, `any` or a percentage such as `80%`"
         frame.report(codes.WAIT_QUORUM, text, quorum.span, "expected an int", hint)
     elif type(value) is int:
@@ -107,7 +105,7 @@ def _percent(frame: Frame, node: ast.Percent) -> None:
     found = frame.plain(node.value)
     value = frame.value_of(node.value)
     if is_number(found) is False:
-        text = f"a percentage is a number, not a {describe(found)}"
+        text = f"a percentage is a number, not {a_type(found)}"
         frame.report(codes.WAIT_QUORUM, text, node.value.span, "expected a number")
     elif isinstance(value, (int, float)) and not 0 < value <= 100:
         text = f"{value}% is outside the range of percentages"

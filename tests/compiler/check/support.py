@@ -37,7 +37,9 @@ def project(text: str) -> Project:
 def findings(text: str) -> list[Diagnostic]:
     """All that is found in a spec: that it has no entry too, and by `# strict`, strictly."""
     made = project(text)
-    found = check(made, strict=text.startswith("# strict"))
+    found = check(made, strict="\n# strict\n" in "\n" + text)
     named = _RUN.search(text)
     start = entry(made, named.group(1) if named else None)
-    return [*found, start] if isinstance(start, Diagnostic) else found
+    if isinstance(start, Diagnostic) and not made.entry.broken:
+        return [*found, start]
+    return found

@@ -27,7 +27,9 @@ def test_every_code_has_a_page() -> None:
 def test_every_code_is_used() -> None:
     folder = Path(wfc.compiler.check.__file__).parent.parent
     text = "".join(
-        p.read_text() for p in folder.rglob("*.py") if p.name != "codes.py" and "pages_" not in p.name
+        p.read_text()
+        for p in folder.rglob("*.py")
+        if p.name != "codes.py" and "pages_" not in p.name
     )
     assert [n for n in OWN if not re.search(rf"codes\.{n}\b", text)] == []
 
@@ -36,4 +38,4 @@ def test_every_code_is_used() -> None:
 def test_wrong_and_right(page: tuple[str, str, str, str, str]) -> None:
     code, _, _, wrong, right = page
     assert [d.code for d in findings(wrong)] == [code]
-    assert [d for d in findings(right)] == []
+    assert findings(right) == []
