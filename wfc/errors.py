@@ -44,7 +44,9 @@ class RunFailed(Exception):  # noqa: N818 - it says how the run ended, as the co
     """The run failed: a task failed for good. `error` tells which, where, and with what traceback."""
 
     def __init__(self, run_id: str, error: ErrorInfo) -> None:
-        super().__init__(f"run {run_id} failed: {error.task}: {error.type}: {error.message}")
+        kind = error.type.removeprefix("builtins.")
+        where = f" in {error.task}" if error.task else ""
+        super().__init__(f"run {run_id} failed{where}: {kind}: {error.message}")
         self.run_id, self.error = run_id, error
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfc.errors import SpecError
-from wfc.params import Classes, anything
+from wfc.params import Classes, ParameterError, anything
 
 if TYPE_CHECKING:
     from wfc.compiler import Compiled
@@ -81,11 +81,20 @@ def is_plan(path: str | os.PathLike[str]) -> bool:
 
 
 def read_plan(path: str | os.PathLike[str]) -> Plan:
-    """A plan that `wfc compile -o` wrote; its project's root is found as a spec's is."""
+    """A plan that `wfc compile -o` wrote; its project's root is found as a spec's is.
+
+    Raises `ParameterError` when it is none.
+    """
     from wfc.compiler.project import find_root
     from wfc.plan.model import Plan
 
-    plan = Plan.from_json(Path(path).read_bytes())
+    try:
+        plan = Plan.from_json(Path(path).read_bytes())
+    except OSError as error:
+        raise ParameterError([f"cannot read {path}: {error.strerror}"]) from None
+    except ValueError as error:
+        reason = str(error).partition("\n")[0]
+        raise ParameterError([f"{path} is not a plan of this version: {reason}"]) from None
     return plan.model_copy(update={"root": str(find_root(Path(path).resolve().parent))})
 
 

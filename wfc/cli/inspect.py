@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from wfc import api
-from wfc.cli.out import failure, print_json, reported, result_text, say, stop, usage
+from wfc.cli.out import error_text, failure, print_json, reported, result_text, say, stop, usage
 from wfc.errors import STOPPED, USAGE
 from wfc.history import without_indices
 from wfc.runtime.store import Store
@@ -94,7 +94,7 @@ def _grouped(tasks: list[TaskInfo]) -> list[str]:
         seconds = sum(m.seconds for m in members)
         attempts = sum(m.attempts for m in members)
         tries = f"  {attempts} attempts" if attempts > len(members) else ""
-        why = f"  {first.error.type}: {_first_line(first.error.message)}" if first.error else ""
+        why = f"  {_first_line(error_text(first.error))}" if first.error else ""
         lines.append(f"{first.state:<8}  {seconds:8.3f} s  {times}{tries}{why}")
     return lines
 

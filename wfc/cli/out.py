@@ -112,7 +112,7 @@ def failure(error: ErrorInfo, files: Sequence[tuple[str, str]]) -> str:
     parts: list[str] = []
     if error.traceback:
         parts.append(error.traceback.rstrip())
-    what = f"{error.type}: {error.message}" if error.message else error.type
+    what = error_text(error)
     tries = "" if error.attempts == 1 else f", {error.attempts} attempts"
     head = f"task {error.task} failed{tries}: {what}" if error.task else what
     if error.where and error.where[0] < len(files):
@@ -127,6 +127,12 @@ def failure(error: ErrorInfo, files: Sequence[tuple[str, str]]) -> str:
     else:
         parts.append(f"error: {head}")
     return "\n\n".join(parts)
+
+
+def error_text(error: ErrorInfo) -> str:
+    """`KeyError: 'x'`, as Python would say it."""
+    kind = error.type.removeprefix("builtins.")
+    return f"{kind}: {error.message}" if error.message else kind
 
 
 def as_json(value: Any) -> Any:
