@@ -39,7 +39,17 @@ def mark_managed(workflow: Workflow) -> None:
     for node in nodes:
         if isinstance(node, GroupNode):
             (joined if node.id in joined else handled).update(node.members)
+    # The call in a fan-out that has no name of its own is called as the fan-out is: not it is meant.
+    hidden = {
+        id(inner)
+        for node in nodes
+        if isinstance(node, MapNode)
+        for inner in walk(node.body)
+        if inner.id == node.id
+    }
     for node in nodes:
+        if id(node) in hidden:
+            continue
         if isinstance(node, (CallNode, MapNode, SleepNode, ReceiveNode)):
             node.managed = node.id in handled and node.id not in joined
 

@@ -80,7 +80,7 @@ class Waits(Fans):
         if quorum.form == "all":
             self._timed(scope, index, node, pending, count)
         elif quorum.form == "any":
-            self._timed(scope, index, node, pending, min(1, count))
+            self._timed(scope, index, node, pending, 1)
         else:
             self.compute(scope, index, "quorum", quorum.value, counted)
 
