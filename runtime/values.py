@@ -113,6 +113,9 @@ class Bound:
 class Hollow:
     """Completed, but the value was not kept: it is made again if something needs it."""
 
+    def __reduce__(self) -> str:
+        return "HOLLOW"
+
 
 HOLLOW = Hollow()
 

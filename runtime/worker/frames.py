@@ -212,7 +212,8 @@ class Job:
         owner = self.graph.owner
         if owner is not None:  # the body of a fan-out or an arm: its own names may be outputs
             wanted.update(n for s in self.steps for n in (s.id, *getattr(s, "outputs", ())))
-        if self.graph.regions or len(self.steps) == 1:
+        covered = any(u.kind == "region" and set(u.positions) <= inside for u in self.graph.units)
+        if (self.graph.regions and not covered) or len(self.steps) == 1:
             wanted.update(step.id for step in self.steps)
         return frozenset(wanted)
 

@@ -13,6 +13,7 @@ from typing import Any
 from wfc.plan.model import (
     CallNode,
     ContinuationNode,
+    ExprNode,
     Graph,
     GroupNode,
     Quorum,
@@ -178,6 +179,7 @@ class _Builder:
         self._where = where
         self._built = Built()
         self._ids: dict[int, str] = {}
+        self._parts: dict[tuple[int, str], str] = {}
         self._taken: dict[str, int] = {}
         self._constants: dict[int, str] = {}
         self._joined: set[int] = set()
@@ -261,6 +263,10 @@ class _Builder:
             built.nodes.append(CallNode(id=call.id, managed=managed, **self._common(call)))
             return
         if isinstance(handle, WaitPart):
+            # A node of its own, so that a pending part is joined like any other pending value.
+            name = self._parts[id(handle.wait), handle.part] = self._name(handle.part)
+            expr = ["attr", ["name", self._ids[id(handle.wait)]], handle.part]
+            built.nodes.append(ExprNode(id=name, where=where, expr=expr))
             return
         managed = id(handle) not in self._joined
         if isinstance(handle, SleepHandle):
@@ -298,7 +304,7 @@ class _Builder:
 
     def _expr(self, value: Any, inplace: bool) -> list[Any]:
         if isinstance(value, WaitPart):
-            return ["attr", ["name", self._ids[id(value.wait)]], value.part]
+            return ["name", self._parts[id(value.wait), value.part]]
         if isinstance(value, Handle):
             return ["name", self._ids[id(value)]]
         kind = type(value)
