@@ -238,7 +238,8 @@ class _Linker:
             hint = f"wrap it: `def {name}_sync(…): return asyncio.run({name}(…))`"
             self.wrong.append(Diagnostic(codes.ASYNC_TASK, text, span, "async", hint, related))
         elif function.flaw == "remote":
-            text = f"`{name}` is a Ray remote function, which cannot be called as a task"
+            what = "class" if function.is_class else "function"
+            text = f"`{name}` is a Ray remote {what}, which cannot be called as a task"
             hint = "take `@ray.remote` away: its options go into `task … with (…)`"
             self.wrong.append(Diagnostic(codes.REMOTE_TASK, text, span, "remote", hint, related))
 

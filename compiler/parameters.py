@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from wfc.compiler.pymodules import Defined, Opaque, PyModule
 from wfc.compiler.pytypes import TypeReader
-from wfc.compiler.types import ANY, Type
+from wfc.compiler.types import ANY, NONE, Type, union
 
 ParamKind: TypeAlias = Literal["positional", "normal", "args", "keyword", "kwargs"]
 
@@ -30,18 +30,20 @@ def parameters(
     """The parameters of a `def` or a `lambda`."""
     made: list[Param] = []
 
-    def add(arg: ast.arg, kind: ParamKind, default: bool = False) -> None:
+    def add(arg: ast.arg, kind: ParamKind, default: ast.expr | None = None) -> None:
         read = reader.annotation(module, arg.annotation)
-        made.append(Param(arg.arg, kind, read, default, arg.annotation is not None))
+        if _is(default, None):  # `x: int = None` takes `None`, whatever it says
+            read = union([read, NONE])
+        made.append(Param(arg.arg, kind, read, default is not None, arg.annotation is not None))
 
     plain = [*args.posonlyargs, *args.args]
-    for index, arg in enumerate(plain):
-        default = index >= len(plain) - len(args.defaults)
+    defaults = [*[None] * (len(plain) - len(args.defaults)), *args.defaults]
+    for index, (arg, default) in enumerate(zip(plain, defaults, strict=True)):
         add(arg, "positional" if index < len(args.posonlyargs) else "normal", default)
     if args.vararg is not None:
         add(args.vararg, "args")
     for arg, value in zip(args.kwonlyargs, args.kw_defaults, strict=True):
-        add(arg, "keyword", value is not None)
+        add(arg, "keyword", value)
     if args.kwarg is not None:
         add(args.kwarg, "kwargs")
     return tuple(made[1:] if skip_first else made)
@@ -113,6 +115,8 @@ class _Constructor:
                 continue
             if not self._collect(found.module, found.node, kind, fields, depth + 1):
                 return False
+        if kind == "dataclass" and not self._decorated(module, node):
+            return True  # it inherits the constructor, and adds nothing to it
         only = kind in ("pydantic", "typeddict")
         for decorator in node.decorator_list:
             if isinstance(decorator, ast.Call):
@@ -135,6 +139,10 @@ class _Constructor:
                 elif not label.startswith(("ClassVar", "typing.ClassVar")):
                     self._field(module, statement, label, only, fields)
         return True
+
+    def _decorated(self, module: PyModule, node: ast.ClassDef) -> bool:
+        names = (self.reader.full_name(module, d) for d in node.decorator_list)
+        return any(name.rpartition(".")[2] == "dataclass" for name in names)
 
     def _field(
         self,

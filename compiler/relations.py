@@ -144,6 +144,10 @@ def _instance_fits(src: Type, dst: Type) -> bool:
         return _abc_fits(src, dst)
     if dst.cls.info.kind == "protocol":
         return True
+    if "typeddict" in (src.cls.info.kind, dst.cls.info.kind):  # a dict, to those who run it
+        return _is_class(src, "dict") or _is_class(dst, "dict")
+    if src.cls.info.kind == "namedtuple" and dst.cls.name == "tuple":
+        return True
     if src.cls.module in ("builtins", "collections.abc"):
         return False
     return _inherits(src, dst)
@@ -196,6 +200,9 @@ def _instance_fits_builtin(src: Instance, dst: Instance) -> bool:
 # ------------------------------------------------------------------------------------- questions
 
 
+_ITERABLE_KINDS = ("namedtuple", "enum", "typeddict", "pydantic", "protocol")
+
+
 def element(t: Type) -> Type | None:
     """What iterating a value gives; `None` when it cannot be iterated."""
     if isinstance(t, (AnyType, NeverType)):
@@ -214,11 +221,7 @@ def element(t: Type) -> Type | None:
     if t.cls.module in ("builtins", "collections.abc"):
         return _element_of(t)
     info = t.cls.info
-    return (
-        ANY
-        if not info.complete or info.kind in ("namedtuple", "enum", "typeddict")
-        else _by_iter(t)
-    )
+    return ANY if not info.complete or info.kind in _ITERABLE_KINDS else _by_iter(t)
 
 
 def _element_of(t: Instance) -> Type | None:

@@ -201,6 +201,9 @@ class PythonReader:
             made.params = constructor(self.types, target.module, target.node)
             cls = self.types.ref(target.module, target.node)
             made.returns, made.returns_annotated = types.Instance(cls), True
+            names = [self.types.full_name(target.module, d) for d in target.node.decorator_list]
+            if "ray.remote" in names:
+                made.flaw = "remote"
             return made, cls
         if isinstance(target.node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             self._describe(made, target.module, target.node, "." in target.name)

@@ -132,7 +132,7 @@ def check_inplace(
     if node.modifiers.inplace is None and not own:
         return
     for keyword in node.modifiers.options:
-        if keyword.name in options.RESOURCES:
+        if keyword.name in options.RESOURCES and isinstance(task, TaskSymbol):
             text = f"`{keyword.name}` has no effect on an `inplace` call"
             hint = "it runs in a process that exists already: take the option or `inplace` away"
             frame.report(codes.INPLACE_RESOURCES, text, keyword.span, "would be ignored", hint)

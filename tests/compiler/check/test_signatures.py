@@ -210,6 +210,10 @@ def test_constructors(tmp_path: Path) -> None:
     class E(enum.Enum):
         A = 1
     class Err(ValueError): ...
+    class Bare(Base):
+        more: int
+    class Keeps:
+        def __init__(self, x: int = None): ...
     """
     reader = _write(tmp_path, {"m.py": text})
     expected = {
@@ -223,6 +227,8 @@ def test_constructors(tmp_path: Path) -> None:
         "Meta": "?",
         "E": "?",
         "Err": "?",
+        "Bare": "normal:a:int",
+        "Keeps": "normal:x:int | None=",
     }
     assert {name: _shown(_function(reader, "m", name)) for name in expected} == expected
 
