@@ -1,0 +1,174 @@
+"""Processes are killed in the middle of a run: what was committed is not done again, and the result
+is the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+import wfc
+
+COMMAND = [sys.executable, "-m", "wfc"]
+COUNT = 200
+EXPECTED = sum(i * i for i in range(COUNT))
+
+SPEC = """
+from steps import step, total
+
+workflow main(log: str, count: int) -> int:
+    squares = [step(i, log) for i in range(count)]
+    return total(squares)
+
+workflow chain(log: str, count: int) -> int:
+    continuation hop(0, 0, log, count)
+
+workflow hop(sum: int, i: int, log: str, count: int) -> int:
+    if i == count:
+        return sum
+    squared = step(i, log)
+    continuation hop(sum + squared, i + 1, log, count)
+"""
+
+STEPS = """
+import os
+import time
+
+def step(i: int, log: str) -> int:
+    time.sleep(0.01)
+    with open(log, "a") as file:
+        file.write(f"{i} {os.getpid()}\\n")
+    return i * i
+
+def total(squares: list[int]) -> int:
+    return sum(squares)
+"""
+
+
+@pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.ray)])
+def engine(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Where the run runs."""
+    if request.param == "local":
+        return {"local": True}
+    return {"address": request.getfixturevalue("ray_session")}
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """The side effects: a line for each time that a step ran."""
+    (tmp_path / "flow.wf").write_text(SPEC.lstrip())
+    (tmp_path / "steps.py").write_text(STEPS)
+    return tmp_path / "log"
+
+
+def lines(log: Path) -> list[list[str]]:
+    return [line.split() for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    until = time.monotonic() + 90
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.01)
+
+
+def begin(log: Path, store: str, engine: dict[str, Any], workflow: str) -> subprocess.Popen[str]:
+    where = ["--local"] if "local" in engine else ["--address", engine["address"]]
+    target = f"{log.parent / 'flow.wf'}:{workflow}"
+    params = ["-p", f"log={log}", "-p", f"count={COUNT}"]
+    return subprocess.Popen(
+        [*COMMAND, "run", target, *params, *where, "--run-id", "r", "--store", store],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+
+
+Kept: TypeAlias = dict[int, int]
+"""Steps that are committed, and how often each had run by then."""
+
+
+def committed(store: str, log: Path) -> Kept:
+    """The steps whose results are in the journal."""
+    done = [t.id for t in wfc.get("r", store=store).tasks() if t.state == "done"]
+    steps = {int(id.split("[")[1].split("]")[0]) for id in done if id.endswith("/step")}
+    times = Counter(int(i) for i, _ in lines(log))
+    return {i: times[i] for i in steps}
+
+
+def check(log: Path, kept: Kept) -> None:
+    times = Counter(int(i) for i, _ in lines(log))
+    assert set(times) == set(range(COUNT)), "each step has run"
+    again = sorted(i for i in kept if times[i] > kept[i])
+    assert not again, "steps that were committed ran again"
+
+
+def test_the_coordinator_is_killed(log: Path, store: str, engine: dict[str, Any]) -> None:
+    run = begin(log, store, engine, "main")
+    wait_for(lambda: len(lines(log)) >= COUNT // 3, run)
+    run.send_signal(signal.SIGKILL)
+    run.communicate()
+    kept = committed(store, log)
+    assert 0 < len(kept) < COUNT
+    assert wfc.get("r", store=store).status == "interrupted"
+    assert wfc.resume("r", store=store, **engine).result(120) == EXPECTED
+    check(log, kept)
+
+
+def test_it_is_killed_again_and_again(log: Path, store: str) -> None:
+    run = begin(log, store, {"local": True}, "main")
+    kept: Kept = {}
+    for share in (5, 3, 2):
+        wait_for(lambda share=share: len(lines(log)) >= COUNT // share, run)  # type: ignore[misc]
+        run.send_signal(signal.SIGKILL)
+        run.communicate()
+        kept = {**committed(store, log), **kept}
+        run = subprocess.Popen(
+            [*COMMAND, "resume", "r", "--local", "--store", store],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert run.communicate(timeout=120)[0] == f"{EXPECTED}\n"
+    check(log, kept)
+
+
+def test_a_chain_of_hops_goes_on_at_the_last_one(
+    log: Path, store: str, engine: dict[str, Any]
+) -> None:
+    run = begin(log, store, engine, "chain")
+    wait_for(lambda: len(lines(log)) >= COUNT // 3, run)
+    run.send_signal(signal.SIGKILL)
+    run.communicate()
+    before = len(lines(log))
+    assert wfc.resume("r", store=store, **engine).result(120) == EXPECTED
+    times = Counter(int(i) for i, _ in lines(log))
+    assert set(times) == set(range(COUNT))
+    again = [i for i in times if times[i] > 1]
+    assert all(before - 60 <= i <= before + 1 for i in again), "only the last few were under way"
+
+
+def test_a_worker_is_killed(log: Path, store: str, engine: dict[str, Any]) -> None:
+    run = begin(log, store, engine, "main")
+    killed: set[str] = set()
+    kept: Kept = {}
+    for share in (5, 3, 2):
+        wait_for(lambda share=share: len(lines(log)) >= COUNT // share, run)  # type: ignore[misc]
+        kept = {**committed(store, log), **kept}
+        victim = next(pid for _, pid in reversed(lines(log)) if pid not in killed)
+        killed.add(victim)
+        os.kill(int(victim), signal.SIGKILL)
+    out, err = run.communicate(timeout=120)
+    assert (run.returncode, out) == (0, f"{EXPECTED}\n"), err
+    check(log, kept)
