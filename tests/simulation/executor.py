@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.oracle.source import Source, between, chance
@@ -27,10 +27,9 @@ from wfc.runtime.work import (
 
 @dataclass(eq=False)
 class Process:
-    """A process that runs elements; `table` is its memory (what it is parked for)."""
+    """A process that runs elements, one at a time."""
 
-    id: int
-    table: dict[Any, Any] = field(default_factory=dict)
+    runner: Any
 
 
 Interpret = Callable[[Work, int, Process], Iterator[Report]]
@@ -56,11 +55,23 @@ class Element:
 class FakeExecutor:
     """Implements `wfc.runtime.work.Executor` on a virtual clock; one per life of the coordinator."""
 
-    def __init__(self, source: Source, faults: Injector, interpret: Interpret, now: float) -> None:
+    def __init__(
+        self,
+        source: Source,
+        faults: Injector,
+        interpret: Interpret,
+        process: Callable[[], Process],
+        objects: dict[int, Any],
+        now: float,
+    ) -> None:
         self.source = source
         self.faults = faults
         self.interpret = interpret
+        self.process = process
+        self.objects = objects
         self.now = now
+        self.idle: list[Process] = []
+        self.patient = True
         self.slots = between(source, 1, 6)
         self.queue: list[Element] = []
         self.active: dict[int, list[Element]] = {}
@@ -68,13 +79,12 @@ class FakeExecutor:
         self.events: list[tuple[float, int, Element]] = []
         self.outbox: list[tuple[float, int, Report]] = []
         self.sent: list[Report] = []
-        self.transients: set[Any] = set()
         self.serial = 0
 
     # ------------------------------------------------------------------ Executor
 
     def submit(self, work: Work) -> None:
-        if work.home is not None and work.home not in self.homes:
+        if work.home is not None and not self._is_home(work.home):
             self._send(HomeLost(work.home, "its process is gone"), 0.0)
             return
         gone = self._missing(work)
@@ -94,7 +104,11 @@ class FakeExecutor:
         self.outbox = [entry for entry in self.outbox if not _belongs(entry[2], work, offsets)]
 
     def release(self, home: int) -> None:
-        self.homes.pop(home, None)
+        process = self.homes.pop(home, None)
+        if process is not None:
+            process.runner.release(home)
+            if process not in self.homes.values():
+                self.idle.append(process)
 
     def running(self) -> dict[str, Any]:
         return {"elements": sum(map(len, self.active.values()))}
@@ -133,8 +147,8 @@ class FakeExecutor:
             self._start()
         if self.homes and self.faults.strikes("home"):
             self._lose_home(sorted(self.homes)[self.source.below(len(self.homes))])
-        if self.transients and self.faults.strikes("value"):
-            self.transients.discard(sorted(self.transients)[0])
+        if self.objects and self.faults.strikes("value"):
+            del self.objects[sorted(self.objects)[self.source.below(len(self.objects))]]
 
     def _start(self) -> None:
         """Put waiting elements on free slots, in any order."""
@@ -159,9 +173,14 @@ class FakeExecutor:
             if element.work.home is not None:
                 element.process = self.homes[element.work.home]
             else:
-                element.process = Process(element.work.id)
+                element.process = self.idle.pop() if self.idle else self.process()
             element.steps = self.interpret(element.work, element.offset, element.process)
             self._later(element)
+
+    def _is_home(self, home: int) -> bool:
+        """Whether a process is parked, or about to be."""
+        parks = any(e.work.park for e in self.active.get(home, ()))
+        return home in self.homes or (parks and self.patient)
 
     def _free(self, home: int) -> bool:
         process = self.homes.get(home)
@@ -184,15 +203,22 @@ class FakeExecutor:
                 self._lose_home(work.home)
             else:
                 self._send(Lost(work.id, element.offset, "died", "the process is gone"))
+                if work.park and any(e.work.home == work.id for e in self.queue):
+                    self._lose_home(work.id)
             return
         assert element.steps is not None
-        report = next(element.steps)
+        report = next(element.steps, None)
+        if report is None:
+            raise AssertionError(f"{element.instance}: the worker says nothing of its end")
         self._send(report)
         if isinstance(report, (Done, Failed, Became, ValueLost)):
-            if work.park and (isinstance(report, Done) or getattr(report, "parked", False)):
-                assert element.process is not None
-                self.homes[work.id] = element.process
+            process = element.process
+            assert process is not None
+            if work.id in process.runner.homes:
+                self.homes[work.id] = process
             self._drop(element)
+            if process not in self.homes.values():
+                self.idle.append(process)
         else:
             self._later(element)
 
@@ -207,21 +233,12 @@ class FakeExecutor:
             self.active.pop(element.work.id, None)
 
     def _lose_home(self, home: int) -> None:
-        if self.homes.pop(home, None) is None:
-            return
+        self.homes.pop(home, None)
         for elements in list(self.active.values()):
             for element in list(elements):
                 if element.work.home == home:
                     self._drop(element)
-        self.outbox = [
-            entry
-            for entry in self.outbox
-            if not self._from_home(entry[2], home) or chance(self.source, 50)
-        ]
         self._send(HomeLost(home, "the process is gone"), 0.0)
-
-    def _from_home(self, report: Report, home: int) -> bool:
-        return False
 
     # ------------------------------------------------------------------ reports
 
@@ -236,9 +253,6 @@ class FakeExecutor:
         self.serial += 1
         self.outbox.append((at, self.serial, report))
         self.sent.append(report)
-        for value in _values(report):
-            if isinstance(value, Transient):
-                self.transients.add(value.handle)
         if isinstance(report, (Done, Failed, Partial)) and self.faults.strikes("duplicate"):
             self.serial += 1
             self.outbox.append((at + self.source.below(3000) / 1000, self.serial, report))
@@ -272,7 +286,7 @@ class FakeExecutor:
 
     def _is_gone(self, value: Value) -> bool:
         if isinstance(value, Transient):
-            return value.handle not in self.transients
+            return value.handle not in self.objects
         if isinstance(value, Rows):
             return any(
                 self._is_gone(v) for c in value.chunks if not isinstance(c, Column) for v in c
@@ -293,15 +307,6 @@ def _joined(first: Any, second: Any) -> Any:
 
 def _listed(chunk: Any) -> list[Any]:
     return list(Rows([chunk]).values()) if isinstance(chunk, Column) else list(chunk)
-
-
-def _values(report: Report) -> Iterator[Any]:
-    if isinstance(report, Partial):
-        yield report.value
-    elif isinstance(report, Done):
-        for chunk in report.columns.values():
-            if not isinstance(chunk, Column):
-                yield from chunk
 
 
 def _span(report: Report) -> tuple[int, int, int] | None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tests.oracle.source import Source
+from wfc.runtime.coordinator import RECORDS as CODEC
 from wfc.runtime.engine import records
-from wfc.runtime.journal.packing import RecordCodec
-
-CODEC = RecordCodec(records.Record.__args__)
+from wfc.runtime.values import MISSING, Inline
 
 
 class DiskFullError(Exception):
@@ -16,32 +15,82 @@ class DiskFullError(Exception):
 
 
 class FakeJournal:
-    """Records as bytes: the durable ones, and those of the group that is not committed yet."""
+    """Records as bytes: the durable ones, and those of the group that is not committed yet.
+
+    What a hop makes obsolete is dropped in the commit that makes the hop durable, as the
+    coordinator has it.
+    """
 
     def __init__(self) -> None:
-        self.durable: list[bytes] = []
-        self.waiting: list[bytes] = []
+        self.durable: dict[int, bytes] = {}
+        self.waiting: dict[int, bytes] = {}
+        self.doomed: list[int] = []
+        self.next_seq = 1
         self.fail_next = False
+        self.dropped = 0
+        self._start_over()
 
-    def append(self, record: Any) -> None:
+    def _start_over(self) -> None:
+        self.superseded: list[int] = []
+        self.hops: dict[tuple[str, str, int, str], int] = {}
+
+    def append(self, record: Any, entry: str) -> None:
         """Add a record to the group."""
-        self.waiting.append(CODEC.pack(record))
+        seq = self.next_seq
+        self.next_seq += 1
+        self.waiting[seq] = CODEC.pack(record)
+        if isinstance(record, records.Hopped):
+            self._supersede(record, seq, entry)
+        elif not isinstance(record, (records.Signalled, records.Began)):
+            self.superseded.append(seq)
+
+    def _supersede(self, record: records.Hopped, seq: int, entry: str) -> None:
+        values = record.state.args.values()
+        if any(v.peek(b"Pending") is not MISSING for v in values if isinstance(v, Inline)):
+            self.superseded.append(seq)
+            return
+        if record.path == entry and not record.node and not record.frame:
+            self.doomed += self.superseded
+            self.superseded = [seq]
+            self.hops.clear()
+            return
+        key = (record.path, record.node, record.index, record.frame)
+        before = self.hops.get(key)
+        if before is not None:
+            self.doomed.append(before)
+            if before in self.superseded:
+                self.superseded.remove(before)
+        self.hops[key] = seq
+        self.superseded.append(seq)
 
     def commit(self) -> None:
         """Make the group durable; or raise, and nothing is."""
         if self.fail_next and self.waiting:
             self.fail_next = False
             raise DiskFullError
-        self.durable += self.waiting
-        self.waiting = []
+        self.durable |= self.waiting
+        self.waiting = {}
+        for seq in self.doomed:
+            self.dropped += self.durable.pop(seq, None) is not None
+        self.doomed = []
 
-    def crash(self, source: Source) -> None:
+    def crash(self, source: Source, entry: str) -> None:
         """The process dies: the group may have reached the disk, all of it or not at all."""
-        if self.waiting and source.below(2):
-            self.durable += self.waiting
-        self.waiting = []
         self.fail_next = False
+        if self.waiting and source.below(2):
+            self.commit()
+        self.waiting, self.doomed = {}, []
+        self._start_over()
+        for seq, record in self.read():
+            if isinstance(record, records.Hopped) and record.path == entry and not record.node:
+                self.superseded.clear()
+            if not isinstance(record, (records.Signalled, records.Began)):
+                self.superseded.append(seq)
 
-    def read(self) -> list[Any]:
-        """All durable records, made anew."""
-        return [CODEC.unpack(data) for data in self.durable]
+    def read(self) -> list[tuple[int, Any]]:
+        """All durable records, made anew, with their numbers."""
+        return [(seq, CODEC.unpack(data)) for seq, data in sorted(self.durable.items())]
+
+    def since(self, seq: int) -> list[Any]:
+        """Durable records with higher numbers."""
+        return [CODEC.unpack(data) for at, data in sorted(self.durable.items()) if at > seq]

@@ -8,22 +8,23 @@ was not synced is lost, everything that ran is gone, and a new engine replays th
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.oracle.reference import CallRecord, Split
+from tests.oracle.reference import Split
 from tests.oracle.source import Source, chance
-from tests.simulation.executor import FakeExecutor, Interpret
+from tests.simulation.executor import FakeExecutor
 from tests.simulation.faults import Faults, Injector
 from tests.simulation.journal import DiskFullError, FakeJournal
+from tests.simulation.world import Called, Objects, World
 from wfc.runtime.engine import records as rec
 from wfc.runtime.values import Inline
 from wfc.runtime.work import Done, Partial
 
 EPOCH = 1_700_000_000.0
-MAX_STEPS = 200_000
+MAX_STEPS = 20_000
 
 
 class CrashError(Exception):
@@ -32,14 +33,6 @@ class CrashError(Exception):
 
 class StuckError(AssertionError):
     """Nothing will ever happen again, and the run is not over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Called:
-    """A call of a task function that was really made: by which instance, with what."""
-
-    task: str
-    call: CallRecord
 
 
 @dataclass
@@ -67,43 +60,49 @@ class Mail:
 
 
 class Simulation:
-    """Runs one plan. `start` makes an engine, `interpret` runs an element of a work for real."""
+    """Runs one plan in a world, with faults, by the choices of a source."""
 
     def __init__(
         self,
         source: Source,
-        start: Callable[[], Any],
-        interpret: Interpret,
+        world: World,
         params: Mapping[str, Any],
         signals: Mapping[str, Sequence[Any]],
         faults: Faults,
-        calls: list[Called],
     ) -> None:
         self.source = source
-        self.start = start
-        self.interpret = interpret
+        self.world = world
         self.params = dict(params)
         self.injector = Injector(source, faults)
         self.journal = FakeJournal()
-        self.calls = calls
+        self.entry = world.plan.entry
         self.now = EPOCH
         self.trace: list[str] = []
         self.commit_at: float | None = None
         self.finished: rec.Ended | None = None
+        self.cancelled = False
         self.sealed: set[str] = set()
-        self.checked_records = 0
+        self.seen_seq = 0
         self.checked_calls = 0
+        self.splits: dict[str, Split | None] = {}
         self.mail = [
             Mail(EPOCH + source.below(4000) / 1000, name, f"{name}-{i}", payload)
             for name, payloads in signals.items()
             for i, payload in enumerate(payloads)
         ]
-        self.engine: Any = None
-        self.executor: FakeExecutor = self._new_executor()
-        self.todo: deque[Any] = deque()
+        self.engine = world.engine()
+        self.executor = self._new_executor()
 
     def _new_executor(self) -> FakeExecutor:
-        return FakeExecutor(self.source, self.injector, self.interpret, self.now)
+        objects = Objects()
+        return FakeExecutor(
+            self.source,
+            self.injector,
+            self.world.interpret,
+            lambda: self.world.process(objects),
+            objects.found,
+            self.now,
+        )
 
     def say(self, text: str) -> None:
         self.trace.append(f"{self.now - EPOCH:10.3f} {text}")
@@ -122,9 +121,9 @@ class Simulation:
         assert self.finished is not None
         self._check_end()
         digest = hashlib.blake2b("\n".join(self.trace).encode(), digest_size=8).hexdigest()
-        splits = getattr(self.engine, "splits", {})
+        counts = self.injector.counts + Counter({"dropped": self.journal.dropped})
         return Ended(
-            self.finished, self.calls, self.injector.counts, digest, self.trace, dict(splits)
+            self.finished, self.world.calls, counts, digest, self.trace, dict(self.engine.splits)
         )
 
     def _guarded(self, step: Callable[[], None]) -> None:
@@ -135,22 +134,30 @@ class Simulation:
             self._restart()
 
     def _boot(self) -> None:
-        self.engine = self.start()
-        kept = self.journal.read()
+        self.engine = self.world.engine()
+        kept = [record for _seq, record in self.journal.read()]
         if not kept:
             self.say("begin")
             params = {name: Inline(obj=value) for name, value in self.params.items()}
             self._do(self.engine.begin(params, self.now))
-        else:
-            self.say(f"replay {len(kept)} records")
-            self._do(self.engine.replay(kept, self.now))
+            return
+        self.say(f"replay {len(kept)} records")
+        for record in kept:
+            self.engine.replay(record)
+        for path, split in self.splits.items():
+            if path in self.engine.splits:
+                assert self.engine.splits[path] == split, f"{path} was decided anew"
+        if isinstance(kept[-1], rec.Ended):
+            self.finished = kept[-1]
+            return
+        assert not self.engine.ended
+        self._do(self.engine.resume(self.now))
 
     def _restart(self) -> None:
         """The coordinator is started again, perhaps after a while, perhaps to die at once."""
         self.executor.close()
-        self.journal.crash(self.source)
+        self.journal.crash(self.source, self.entry)
         self.commit_at = None
-        self.todo.clear()
         self._seal()
         if chance(self.source, 30):
             self.now += self.source.below(5000) / 1000
@@ -165,10 +172,15 @@ class Simulation:
         """One event."""
         if self.injector.strikes("crash"):
             raise CrashError
+        if self.injector.strikes("cancel"):
+            self.say("cancel the run")
+            self.cancelled = True
+            self._do(self.engine.handle(rec.CancelEvent(), self.now))
+            return
         times: list[tuple[float, str]] = []
         for at, kind in (
             (self.executor.due(), "executor"),
-            (self.engine.due(), "timer"),
+            (self.engine.next_due(), "timer"),
             (self.commit_at, "commit"),
             (min((m.at for m in self.mail if not m.seen), default=None), "signal"),
         ):
@@ -211,7 +223,7 @@ class Simulation:
             assert self.finished is None, f"after the end: {effect}"
             if isinstance(effect, rec.Append):
                 self.say(f"append {shown(effect.record)}{' sync' if effect.sync else ''}")
-                self.journal.append(effect.record)
+                self.journal.append(effect.record, self.entry)
                 if self.injector.strikes("crash"):
                     raise CrashError
                 if effect.sync:
@@ -241,7 +253,7 @@ class Simulation:
         self.say(f"commit {len(self.journal.durable)}")
         for mail in self.mail:
             mail.kept = mail.seen
-        self._check_calls()
+        self.splits.update(self.engine.splits)
         self._seal()
 
     # ------------------------------------------------------------------ invariants
@@ -249,21 +261,21 @@ class Simulation:
     def _seal(self) -> None:
         """Note the instances whose kept results are durable: they may never run again."""
         self._check_calls()
-        for record in self.journal.read()[self.checked_records :]:
+        for record in self.journal.since(self.seen_seq):
             self.sealed.update(instances(record))
-        self.checked_records = len(self.journal.durable)
+        self.seen_seq = max(self.journal.durable, default=0)
 
     def _check_calls(self) -> None:
-        for called in self.calls[self.checked_calls :]:
+        for called in self.world.calls[self.checked_calls :]:
             assert called.task not in self.sealed, f"{called.task} ran again"
-        self.checked_calls = len(self.calls)
+        self.checked_calls = len(self.world.calls)
 
     def _check_end(self) -> None:
         self._check_calls()
         left = [e.instance for elements in self.executor.active.values() for e in elements]
         assert not left, f"still running after the end: {left}"
         assert not self.executor.homes, f"still parked after the end: {self.executor.homes}"
-        last = self.journal.read()[-1]
+        _seq, last = self.journal.read()[-1]
         assert isinstance(last, rec.Ended), "the last record is not the run's end"
 
 

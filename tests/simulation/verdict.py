@@ -1,0 +1,157 @@
+"""Simulated runs of programs, and whether they ended as the reference interpreter says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tests.oracle.generate import SMALL, Knobs, Program, program
+from tests.oracle.reference import CallRecord, Error, Outcome, Replayed
+from tests.oracle.source import Recorded, Seeded, Source, chance, choice, shrink
+from tests.programs.runner import Case, case_of, compiled, function, plain, reference
+from tests.simulation.faults import NONE, Faults, draw
+from tests.simulation.simulation import Ended, Simulation
+from tests.simulation.world import World
+from wfc.plan.model import Plan
+from wfc.runtime.codec import decode_buffer
+from wfc.runtime.values import Stored, load_inline
+
+KNOBS = (SMALL, replace(SMALL, splits=True), Knobs(), Knobs(splits=True))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A program ready to be run, many times."""
+
+    case: Case
+    plan: Plan
+    expected: Outcome
+
+
+def trial(case: Case, optimize: bool = True) -> Trial:
+    """Compile a case and ask the reference about it."""
+    return Trial(case, compiled(case, optimize), reference(case))
+
+
+def functions(plan: Plan) -> dict[str, Any]:
+    """The task functions of a plan."""
+    return {name: function(f"{t.module}.{t.qualname}") for name, t in plan.tasks.items()}
+
+
+def run(tried: Trial, source: Source, faults: Faults) -> Ended:
+    """Run it once, and judge it; raises `AssertionError`."""
+    case = tried.case
+    world = World(tried.plan, functions(tried.plan))
+    simulation = Simulation(source, world, case.params, case.signals, faults)
+    try:
+        ended = simulation.run()
+    except Exception as error:
+        error.add_note("\n".join(simulation.trace))
+        raise
+    try:
+        judge(tried, ended, world, faults, simulation.cancelled)
+    except AssertionError as error:
+        error.add_note("\n".join(ended.trace))
+        raise
+    return ended
+
+
+def judge(
+    tried: Trial, ended: Ended, world: World, faults: Faults = NONE, cancelled: bool = False
+) -> None:
+    """Raise `AssertionError` unless a run ended as it must."""
+    expected = tried.expected
+    if tried.expected.waits:
+        policy = Replayed(ended.splits)
+        expected = reference(tried.case, policy=policy)
+    outcome = ended.outcome
+    if outcome.status == "cancelled":
+        assert cancelled, "cancelled, but nobody asked"
+        return
+    if outcome.status == "failed":
+        assert outcome.error is not None
+        error = Error(outcome.error.type, outcome.error.message)
+        assert expected.errors, f"failed with {error}: {outcome.error.traceback}"
+        assert any(e.covers(error.type, error.message) for e in expected.errors), (
+            f"failed with {error}, not with one of {set(expected.errors)}"
+        )
+    else:
+        assert expected.ok, f"should have failed with {set(expected.errors)}"
+        value = result(outcome.value, world)
+        assert plain(value) == plain(expected.value), (
+            f"gave {value!r} instead of {expected.value!r}"
+        )
+    if not cancelled:
+        judge_calls(ended, expected, exact=faults == NONE)
+
+
+def judge_calls(ended: Ended, expected: Outcome, exact: bool) -> None:
+    """Nothing missing, nothing twice. After faults, repetitions of an instance count once."""
+    made: Counter[CallRecord] = Counter()
+    seen: set[str] = set()
+    for called in ended.calls:
+        if called.task in seen:
+            assert not exact, f"{called.task} ran twice"
+            continue
+        seen.add(called.task)
+        made[called.call] += 1
+    missing = expected.must - made
+    assert not missing, f"never called: {missing}"
+    extra = made - expected.must - expected.may
+    assert not extra, f"called too often: {extra}"
+
+
+def result(value: Any, world: World) -> Any:
+    """The object of a run's result."""
+    if value is None:
+        return None
+    if isinstance(value, Stored):
+        return decode_buffer(world.values.get(value.key, value.size, value.seal))
+    return load_inline(value)
+
+
+# --------------------------------------------------------------------------- by choices
+
+
+def simulate(source: Source, knobs: Knobs | None = None) -> tuple[Program, Ended]:
+    """A random program, run once with random faults: all of it by the choices of a source."""
+    chosen = knobs or choice(source, KNOBS)
+    made = program(source, chosen)
+    tried = trial(case_of(made), optimize=not chance(source, 30))
+    return made, run(tried, source, draw(source))
+
+
+def failure(choices: list[int] | None, seed: int | None = None) -> tuple[BaseException | None, Any]:
+    """How a simulation fails, if it does; and the source with the choices that it made."""
+    source = Recorded(choices) if choices is not None else Seeded(seed or 0)
+    try:
+        simulate(source)
+    except Exception as error:
+        return error, source
+    return None, source
+
+
+def kind(error: BaseException | None) -> str:
+    """What two failures have in common when they are the same mistake."""
+    if error is None:
+        return ""
+    words = "".join(c for c in str(error) if not c.isdigit()).split()
+    return f"{type(error).__name__} {' '.join(words[:3])}"
+
+
+def shrunk(seed: int, budget: int = 400) -> tuple[str, BaseException]:
+    """The smallest failing simulation found from a seed that fails: its program, and its failure."""
+    error, source = failure(None, seed)
+    assert error is not None, f"seed {seed} does not fail"
+    wanted = kind(error)
+    small = shrink(source.made, lambda choices: kind(failure(choices)[0]) == wanted, budget)
+    found, _source = failure(small)
+    made = program_of(small)
+    return str(made), found or error
+
+
+def program_of(choices: list[int]) -> Program:
+    """The program that a list of choices begins with."""
+    source = Recorded(choices)
+    return program(source, choice(source, KNOBS))

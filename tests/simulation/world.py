@@ -1,0 +1,149 @@
+"""What a simulated run is made of: its plan, its functions, its processes, its values on "disk"."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.oracle.reference import CallRecord, Split
+from tests.simulation.executor import Process
+from wfc.plan.model import Plan
+from wfc.runtime.codec import Buffer
+from wfc.runtime.engine import Engine
+from wfc.runtime.executors.pieces import Slicer, rebase
+from wfc.runtime.linked import Linked
+from wfc.runtime.work import Program, Report, Work
+from wfc.runtime.worker.dynamic import task_id
+from wfc.runtime.worker.registry import Registry
+from wfc.runtime.worker.runner import Runner
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A call of a task function that was really made: by which instance, with what."""
+
+    task: str
+    call: CallRecord
+
+
+class WatchedEngine(Engine):
+    """The engine, and how its waits were decided."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self.splits: dict[str, Split | None] = {}
+
+    def _decide(self, wait: Any, timed_out: bool) -> None:
+        scope, index = wait.scope, wait.node
+        open_before = scope.state.get(index) is wait
+        failed = set(wait.failed)
+        super()._decide(wait, timed_out)
+        if not open_before or scope.state.get(index) is wait:
+            return
+        path = f"{scope.path}/{scope.g.nodes[index].node.id}"
+        found = scope.state.get(("ready", index))
+        if found is None:
+            self.splits[path] = None
+            return
+        position = {k: i for i, k in enumerate(wait.indices)}
+        ready = tuple(sorted(position[k] for k in found[2]))
+        self.splits[path] = Split(
+            ready,
+            tuple(sorted(position[k] for k in failed)),
+            timed_out and len(ready) < wait.quorum,
+        )
+
+
+class Values:
+    """A value store in memory, which outlives every process."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, bytes] = {}
+
+    def put(self, key: str, buffers: Sequence[Buffer]) -> tuple[int, bytes]:
+        data = b"".join(bytes(b) for b in buffers)
+        self.found[key] = data
+        return len(data), hashlib.blake2b(data, digest_size=16).digest()
+
+    def get(self, key: str, size: int, seal: bytes) -> memoryview:
+        data = self.found[key]
+        assert len(data) == size
+        assert hashlib.blake2b(data, digest_size=16).digest() == seal
+        return memoryview(data).toreadonly()
+
+    def delete(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self.found.pop(key, None)
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        yield from sorted(key for key in self.found if key.startswith(prefix))
+
+    def close(self) -> None:
+        pass
+
+
+class Objects:
+    """The executor's own store of large values, which dies with it. Handles are numbers."""
+
+    def __init__(self) -> None:
+        self.found: dict[int, Any] = {}
+        self.made = 0
+
+    def put_large(self, value: Any) -> int:
+        self.made += 1
+        self.found[self.made] = value
+        return self.made
+
+    def get_large(self, handle: int) -> Any:
+        return self.found[handle]
+
+
+@dataclass
+class World:
+    """Everything of a run that is not the coordinator."""
+
+    plan: Plan
+    functions: Mapping[str, Callable[..., Any]]
+    calls: list[Called] = field(default_factory=list)
+    values: Values = field(default_factory=Values)
+
+    def __post_init__(self) -> None:
+        self.recorded = {name: self._recorded(fn) for name, fn in self.functions.items()}
+        self.linked = Linked(self.plan)
+        self.program = Program("simulated", b"", b"", "", b"", "digest")
+
+    def _recorded(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(fn)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.calls.append(Called(task_id(), CallRecord.of(fn, args, kwargs)))
+            return fn(*args, **kwargs)
+
+        return call
+
+    def engine(self) -> WatchedEngine:
+        return WatchedEngine(self.plan)
+
+    def process(self, objects: Objects) -> Process:
+        """A new process of the executor."""
+        runner = Runner(
+            self.program,
+            objects,
+            functions=self.recorded,
+            store=self.values,
+            capture=False,
+            flush=0.0,
+            worker="simulated",
+        )
+        runner._registry = Registry(self.linked, lambda: self.recorded)
+        return Process(runner)
+
+    @staticmethod
+    def interpret(work: Work, offset: int, process: Process) -> Iterator[Report]:
+        """Run one element for real, step by step."""
+        piece = Slicer(work).cut(offset, offset + 1)
+        for reports in process.runner.run([piece]):
+            for report in reports:
+                yield rebase(report, offset)
