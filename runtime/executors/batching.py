@@ -86,13 +86,15 @@ class Ranges:
     def discard(self, start: int, stop: int) -> list[tuple[int, int]]:
         """Remove what of `start` to `stop` is in; returns the spans that were."""
         starts, stops = self._starts, self._stops
+        if stop <= start:
+            return []
         if starts and start == starts[0] and stop <= stops[0]:  # in order, as nearly always
             if stop == stops[0]:
                 del starts[0], stops[0]
             else:
                 starts[0] = stop
             self.count -= stop - start
-            return [(start, stop)] if stop > start else []
+            return [(start, stop)]
         low = bisect_right(stops, start)
         high = bisect_left(starts, stop)
         if low >= high:

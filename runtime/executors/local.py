@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
@@ -157,7 +158,8 @@ class LocalTransport:
                 self._end(process, "closed")
             else:
                 self._post(process, pack(("stop", None)))
-        self._control.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):
+            self._control.shutdown(socket.SHUT_WR)
         try:
             self._zygote.wait(3)
         except subprocess.TimeoutExpired:
@@ -174,7 +176,7 @@ class LocalTransport:
     def _start(self) -> _Process:
         self._count += 1
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, contextlib.suppress(OSError):  # `_choose` says that they cannot start
             socket.send_fds(self._control, [COMMAND.pack(b"F", self._count)], [theirs.fileno()])
         ours.setblocking(False)
         process = self._processes[self._count] = _Process(self._count, Link(ours))
@@ -198,7 +200,8 @@ class LocalTransport:
     def _end(self, process: _Process, reason: str) -> None:
         if not process.reason:
             process.reason = reason
-            self._control.send(COMMAND.pack(b"K", process.number))
+            with contextlib.suppress(OSError):
+                self._control.send(COMMAND.pack(b"K", process.number))
 
     def _post(self, process: _Process, frame: bytes) -> None:
         process.link.post(frame)
@@ -220,7 +223,10 @@ class LocalTransport:
         return gone
 
     def _reaped(self) -> None:
-        data = self._control.recv(1 << 16)
+        try:
+            data = self._control.recv(1 << 16)
+        except OSError:
+            data = b""
         self._exits += data
         while len(self._exits) >= EXITED.size:
             number, status = EXITED.unpack_from(self._exits)

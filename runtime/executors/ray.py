@@ -5,21 +5,18 @@ The one module that imports ray, and only when a transport is made.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import importlib
 import logging
 import os
 import secrets
-import threading
+import sys
 import time
 from collections import deque
-from collections.abc import Iterator
 from typing import Any
 
 from wfc.runtime.executors.cluster import find_address, fits, task_options
-from wfc.runtime.executors.harness import Broken, Harness
 from wfc.runtime.executors.messages import Batch, Died, Finished, Message
+from wfc.runtime.executors.rayside import Hub, run_batch, warm
 from wfc.runtime.work import Program, Shape
 
 logger = logging.getLogger("wfc")
@@ -29,8 +26,8 @@ NODES_EVERY = 2.0
 
 RUNNER = "wfc.runtime.worker.runner:Runner"
 
+_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 _HUB_AFTER = 1.0
-_LISTEN_AFTER = 0.04
 
 
 def _ray() -> Any:
@@ -38,180 +35,6 @@ def _ray() -> Any:
     import ray
 
     return ray
-
-
-# ------------------------------------------------------------------ in the workers
-
-_harnesses: dict[str, Harness] = {}
-_ears: dict[str, _Ear] = {}
-"""Of this worker process, by the digest of the program and its run."""
-
-
-class ObjectStore:
-    """Ray's object store as the runner's way to large values."""
-
-    def put_large(self, value: Any) -> Any:
-        """A reference; the object lives as long as one of them."""
-        return _ray().put(value)
-
-    def get_large(self, handle: Any) -> Any:
-        """Zero-copy and read-only; raises what Ray raises when the object is gone."""
-        return _ray().get(handle)
-
-
-def _harness(make: Any, digest: str, program: list[Any]) -> Harness:
-    harness = _harnesses.get(digest)
-    if harness is None:
-        try:
-            if isinstance(make, str):
-                module, _, name = make.partition(":")
-                make = getattr(importlib.import_module(module), name)
-            harness = Harness(make(_ray().get(program[0]), ObjectStore()))
-        except Exception as error:
-            return Harness(Broken(error))
-        _harnesses.clear()  # of an earlier run
-        _harnesses[digest] = harness
-    return harness
-
-
-class _Ear(threading.Thread):
-    """Hears, while a batch runs for long, that its rest is wanted elsewhere."""
-
-    def __init__(self, harness: Harness) -> None:
-        super().__init__(name="wfc-ear", daemon=True)
-        self._harness = harness
-        self._condition = threading.Condition()
-        self._batch: int | None = None
-        self._hub: Any = None
-
-    def watch(self, batch: int | None, hub: Any = None) -> None:
-        """The batch that runs now."""
-        with self._condition:
-            self._batch, self._hub = batch, hub
-            self._condition.notify()
-
-    def run(self) -> None:
-        """Long-polls the hub, but only for batches that take long."""
-        while True:
-            with self._condition:
-                self._condition.wait_for(lambda: self._batch is not None)
-                batch, hub = self._batch, self._hub
-            assert batch is not None
-            if not self._over(batch, _LISTEN_AFTER):
-                self._listen(batch, hub)
-                self._over(batch, None)
-
-    def _over(self, batch: int, seconds: float | None) -> bool:
-        with self._condition:
-            return self._condition.wait_for(lambda: self._batch != batch, seconds)
-
-    def _listen(self, batch: int, hub: Any) -> None:
-        ray = _ray()
-        with contextlib.suppress(ray.exceptions.RayError):
-            asked = hub.recalled.remote(batch)
-            while not ray.wait([asked], timeout=0.1)[0]:
-                if self._batch != batch:
-                    return
-            answer = self._harness.recall(batch) if ray.get(asked) else None
-            if answer is not None:
-                hub.tell.remote(answer)
-
-
-def run_batch(
-    make: Any, digest: str, program: list[Any], batch: Batch, token: int, name: str, hub: Any
-) -> Iterator[list[Message]]:
-    """The Ray task: runs a batch, and then those for its home if it has become one.
-
-    `name` is that of the hub, `hub` the hub itself when there was one already.
-    """
-    harness = _harness(make, digest, program)
-    ear = _ears.get(digest)
-    listens = hub is not None and batch.grain < sum(len(work.indices) for work in batch.works)
-    if listens:
-        if ear is None:
-            ear = _ears[digest] = _Ear(harness)
-            ear.start()
-        ear.watch(batch.id, hub)
-    homes: set[int] = set()
-    try:
-        for message in harness.run(batch):
-            if isinstance(message, Finished):
-                if not message.parked:
-                    return  # the end of the stream says so
-                homes.update(message.parked)
-            yield [message]
-    finally:
-        if ear is not None:
-            ear.watch(None)
-    while homes:
-        # A task that blocks here gives its CPUs back to the cluster.
-        order = _ray().get(_find(name).next.remote(token))
-        if isinstance(order, int):
-            homes.discard(order)
-            harness.release(order)
-            continue
-        for message in harness.run(order):
-            if isinstance(message, Finished):
-                homes.update(message.parked)
-            yield [message]
-
-
-def _find(name: str) -> Any:
-    """The hub; the coordinator makes it when it hears that a process has parked."""
-    until = time.monotonic() + 60
-    while True:
-        try:
-            return _ray().get_actor(name)
-        except ValueError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.02)
-
-
-class Hub:
-    """A small actor, without a CPU, for what a running task has to hear or say out of turn."""
-
-    def __init__(self) -> None:
-        self._boxes: dict[int, asyncio.Queue[Batch | int]] = {}
-        self._recalled: dict[int, asyncio.Event] = {}
-        self._said: asyncio.Queue[Message] = asyncio.Queue()
-
-    def _box(self, token: int) -> asyncio.Queue[Batch | int]:
-        return self._boxes.setdefault(token, asyncio.Queue())
-
-    async def put(self, token: int, order: Batch | int) -> None:
-        """A batch for a parked process, or a home that it may let go."""
-        self._box(token).put_nowait(order)
-
-    async def next(self, token: int) -> Batch | int:
-        """What `put` brought; waits for it."""
-        return await self._box(token).get()
-
-    async def recall(self, batch: int) -> None:
-        """The batch is to begin nothing more."""
-        self._recalled.setdefault(batch, asyncio.Event()).set()
-
-    async def recalled(self, batch: int) -> bool:
-        """Waits for `recall`; gives up after a while."""
-        event = self._recalled.setdefault(batch, asyncio.Event())
-        try:
-            await asyncio.wait_for(event.wait(), 60)
-        except asyncio.TimeoutError:
-            return False
-        finally:
-            self._recalled.pop(batch, None)
-        return True
-
-    async def tell(self, message: Message) -> None:
-        """Say something to the coordinator."""
-        self._said.put_nowait(message)
-
-    async def hear(self) -> list[Message]:
-        """What was said; waits for it."""
-        heard = [await self._said.get()]
-        while not self._said.empty():
-            heard.append(self._said.get_nowait())
-        return heard
 
 
 # ------------------------------------------------------------------ in the coordinator
@@ -257,7 +80,11 @@ class RayTransport:
         self._hearing: Any = None
         self._since = time.monotonic()
         self._closed = False
-        self._remote = _ray().remote(max_retries=0, num_returns="streaming")(run_batch)
+        ray = _ray()
+        self._remote = ray.remote(max_retries=0, num_returns="streaming")(run_batch)
+        if self._owner == "private":
+            ready = ray.remote(max_retries=0)(warm)
+            self._warming = [ready.remote(runner) for _ in range(min(8, self.slots(Shape())))]
 
     # ------------------------------------------------------------------ Transport
 
@@ -467,15 +294,15 @@ def connect(address: str | None) -> str:
     """Connect this process to Ray; says whose it is: `"given"` (it was connected already),
     `"joined"` or `"private"`. Raises `ConnectionError`."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    found = find_address(address)
-    ray = _ray() if found is not None else None
-    if ray is None:
-        _guard()
-        ray = _ray()
-    if ray.is_initialized():
+    if "ray" in sys.modules and _ray().is_initialized():
         return "given"
+    found = find_address(address)
+    if found is None:
+        _guard()
+    ray = _ray()
     quiet = {"configure_logging": False, "log_to_driver": False}
     logging.getLogger("ray").setLevel(logging.ERROR)
+    _hush(ray)
     if found is not None:
         ray.init(address=found, **quiet)
         if os.environ.get("RAY_AUTH_MODE", "").lower() != "token":
@@ -490,7 +317,27 @@ def connect(address: str | None) -> str:
 
 
 def _guard() -> None:
-    """Token authentication for a private Ray, with a token of its own that no file holds."""
+    """For a private Ray, before ray is imported: loopback only, and token authentication, with a
+    token of its own that no file holds."""
+    # On Linux too this makes Ray take 127.0.0.1 for the node's address; any other way it replaces
+    # a loopback address by the machine's own, and listens on all interfaces.
+    os.environ.setdefault(_LOOPBACK, "0")
+    if "ray" in sys.modules:
+        constants: Any = getattr(getattr(_ray(), "_private", None), "ray_constants", None)
+        if hasattr(constants, "ENABLE_RAY_CLUSTER"):
+            constants.ENABLE_RAY_CLUSTER = False
     if "RAY_AUTH_MODE" not in os.environ:
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+
+
+def _hush(ray: Any) -> None:
+    """Ray prints the death of each worker to the standard output: that is ours to report."""
+    worker: Any = getattr(getattr(ray, "_private", None), "worker", None)
+    if not hasattr(worker, "print_to_stdstream"):
+        return
+
+    def note(data: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+        logger.debug("ray: %s", " ".join(map(str, data.get("lines", ()))))
+
+    worker.print_to_stdstream = note

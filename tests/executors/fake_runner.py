@@ -1,23 +1,24 @@
-"""A runner with the shape of the real one, for works whose graph names what each element does."""
+"""A runner with the shape of the real one: a work's graph names what is done with each element."""
 
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
-import wfc.runtime.codec  # noqa: F401 - sets how values are encoded
-from wfc.runtime.values import Column, Inline, load_inline
-from wfc.runtime.work import Done, Program, Report, Work
+import wfc.runtime.codec
+from wfc.runtime.values import Column, Inline, Rows, Stored, load_inline
+from wfc.runtime.work import Done, Failed, Program, Report, Work
 
 FLUSH = 0.01
 
 
 class FakeRunner:
-    """`graph` is the name of a function below, called with the element."""
-
     def __init__(self, program: Program, large: Any = None) -> None:
+        assert wfc.runtime.codec.encode  # it sets how values are encoded
         if program.functions == b"broken":
             raise ImportError("No module named 'nothing'")
         self.between = True
@@ -27,36 +28,46 @@ class FakeRunner:
     def release(self, home: int) -> None:
         self.kept.pop(home, None)
 
-    def run(self, batch: Iterable[Work]) -> Iterator[list[Report]]:
+    def run(self, batch: Iterable[Work]) -> Generator[list[Report], None, None]:
         out: list[Report] = []
         mark = time.perf_counter()
         for work in batch:
-            function = FUNCTIONS[work.graph]
-            if work.home is not None:
-                items: list[Any] = [self.kept[work.home]]
-            else:
-                items = (
-                    load_inline(work.items)
-                    if work.items
-                    else [work.env.get("x", Inline(obj=0)).load()]
-                )
             first, results = 0, []
-            for offset, item in enumerate(items):
-                results.append(function(item))
-                if work.park:
-                    self.kept[work.id] = os.getpid()
+            for offset, item in enumerate(self.items(work)):
+                results.append(self.call(work, item))
                 now = time.perf_counter()
                 if now - mark > FLUSH:
-                    out.append(_done(work, first, results))
+                    out.append(done(work, first, results))
                     yield out
                     out, mark, first, results = [], now, offset + 1, []
             if results:
-                out.append(_done(work, first, results))
+                out.append(done(work, first, results))
         if out:
             yield out
 
+    def items(self, work: Work) -> list[Any]:
+        if work.items is not None:
+            found: list[Any] = load_inline(work.items)
+            return found
+        value = work.env.get("x", Inline(obj=0))
+        if isinstance(value, Stored):
+            return [self.large.get_large(value.handle)]
+        return [load_inline(value)]
 
-def _done(work: Work, start: int, results: list[Any]) -> Done:
+    def call(self, work: Work, item: Any) -> Any:
+        if work.park:
+            self.kept[work.id] = item
+            return os.getpid()
+        if work.home is not None:
+            item = self.kept[work.home]
+        if work.graph == "store":
+            return Stored("k", 1, b"", handle=self.large.put_large(item))
+        return FUNCTIONS[work.graph](item)
+
+
+def done(work: Work, start: int, results: list[Any]) -> Report:
+    if isinstance(results[0], Stored):
+        return Done(work.id, start, len(results), {"f": results})
     return Done(work.id, start, len(results), {"f": Column(None, len(results), results)})
 
 
@@ -68,24 +79,86 @@ def pid(x: Any) -> int:
     return os.getpid()
 
 
+def home(x: Any) -> Any:
+    return (os.getpid(), x)
+
+
 def nap(x: float) -> float:
     time.sleep(x)
     return x
 
 
-def mostly_short(x: int) -> int:
-    time.sleep(0.5 if x % 100 == 50 else 0.0002)
+def long_now_and_then(x: int) -> int:
+    time.sleep(0.4 if x % 100 == 50 else 0.0002)
     return x
 
 
-def suicide(x: Any) -> Any:
+def suicide(x: int) -> int:
     if x == 77:
-        os.kill(os.getpid(), 9)
+        os.kill(os.getpid(), signal.SIGKILL)
     return x
 
 
-def same(x: Any) -> Any:
-    return (x, os.getpid())
+def mark(path: str) -> str:
+    """Leaves its pid in a file, and stays."""
+    with open(path, "a") as file:
+        file.write(f"{os.getpid()}\n")
+    time.sleep(60)
+    return path
 
 
-FUNCTIONS = {f.__name__: f for f in (noop, pid, nap, mostly_short, suicide, same)}
+def child(path: str) -> str:
+    """As `mark`, in a process of its own."""
+    import subprocess
+
+    code = "import os, sys, time; print(os.getpid(), file=open(sys.argv[1], 'w')); time.sleep(60)"
+    subprocess.run([sys.executable, "-c", code, path])
+    return path
+
+
+def nested(x: int) -> int:
+    """Uses Ray itself, with as many tasks as there are CPUs and more."""
+    import ray
+
+    @ray.remote
+    def double(n: int) -> int:
+        return 2 * n
+
+    return sum(ray.get([double.remote(x) for _ in range(3)]))
+
+
+def total(x: Any) -> float:
+    return float(x.sum())
+
+
+def leave(x: Any) -> Any:
+    sys.exit(3)
+
+
+def oops(x: Any) -> Any:
+    raise ValueError(f"a mistake of the runner at {x}")
+
+
+FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    f.__name__: f
+    for f in (
+        noop,
+        pid,
+        home,
+        nap,
+        long_now_and_then,
+        suicide,
+        mark,
+        child,
+        nested,
+        total,
+        oops,
+    )
+}
+
+
+def rows(items: list[Any]) -> Rows:
+    return Rows([Column(None, len(items), items)])
+
+
+__all__ = ["FUNCTIONS", "Failed", "FakeRunner", "rows"]

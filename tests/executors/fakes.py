@@ -8,7 +8,15 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from wfc.runtime.executors.messages import Batch, Died, Finished, Message, Progress, Started
+from wfc.runtime.executors.messages import (
+    Batch,
+    Died,
+    Finished,
+    GivenBack,
+    Message,
+    Progress,
+    Started,
+)
 from wfc.runtime.executors.pool import Pool
 from wfc.runtime.values import Column, Rows
 from wfc.runtime.work import Done, Lost, Program, Report, Shape, Work
@@ -54,7 +62,9 @@ class Virtual:
         self._running: dict[int, Any] = {}
         self._events: list[tuple[float, int, Any]] = []
         self._tie = itertools.count()
-        self._recalled: set[int] = set()
+        self._begun: dict[int, int] = {}
+        self._stop: dict[int, int] = {}
+        self._now: list[Message] = []
 
     def clock(self) -> float:
         return self.now
@@ -86,17 +96,20 @@ class Virtual:
         if batch.announce:
             yield 0.0, [Started(batch.id)]
         total = spent = 0.0
+        count = 0
         pending: list[Report] = []
         for piece in batch.works:
             for offset, index in enumerate(piece.indices):
-                if (total > batch.cap and not pending) or batch.id in self._recalled:
-                    if pending:
-                        yield 0.0, [Progress(batch.id, pending, spent)]
-                    yield 0.0, [Finished(batch.id)]
+                over = total > batch.cap and not pending
+                if over or count >= self._stop.get(batch.id, 1 << 60):
+                    last = [Progress(batch.id, pending, spent)] if pending else []
+                    yield 0.0, [*last, Finished(batch.id)]
                     return
                 if self.poison(piece, index):
                     yield 0.0, [Died((batch.id,), "killed by signal 9")]
                     return
+                count += 1
+                self._begun[batch.id] = count
                 self.ran[piece.id, index] = self.ran.get((piece.id, index), 0) + 1
                 seconds = self.duration(piece, index)
                 yield seconds, []
@@ -110,9 +123,9 @@ class Virtual:
         yield 0.0, [*messages, Finished(batch.id)]
 
     def poll(self, timeout: float) -> list[Message]:
-        until = self.now + timeout
-        out: list[Message] = []
-        while self._events and (self._events[0][0] <= until) and not (out and timeout):
+        out, self._now = self._now, []
+        until = self.now + (0.0 if out else timeout)
+        while self._events and self._events[0][0] <= until:
             at, _, id = heapq.heappop(self._events)
             if id not in self._running:
                 continue
@@ -133,7 +146,17 @@ class Virtual:
         return out
 
     def recall(self, batch: int) -> None:
-        self._recalled.add(batch)
+        for queued in self._queue:
+            if queued.id == batch:
+                self._queue.remove(queued)
+                self._now.append(Finished(batch))
+                return
+        running = [one for one in self.batches if one.id == batch and batch in self._running]
+        if running and batch not in self._stop:
+            grain = running[0].grain
+            begun = self._begun.get(batch, 0)
+            self._stop[batch] = kept = -(-begun // grain) * grain
+            self._now.append(GivenBack(batch, kept))
 
     def kill(self, batch: int, reason: str) -> None:
         self.kills.append(batch)

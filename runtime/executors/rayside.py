@@ -1,0 +1,202 @@
+"""What runs in the worker processes of a Ray cluster, and the small actor between them and the
+coordinator."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from wfc.runtime.executors.harness import Broken, Harness
+from wfc.runtime.executors.messages import Batch, Finished, Message
+
+_LISTEN_AFTER = 0.04
+"""Seconds after which a batch takes long enough to listen whether its rest is wanted elsewhere."""
+
+
+def _ray() -> Any:
+    """The ray package of this process: a worker of Ray has it."""
+    return sys.modules["ray"]
+
+
+_harnesses: dict[str, Harness] = {}
+_ears: dict[str, _Ear] = {}
+"""Of this worker process, by the digest of the program and its run."""
+
+
+class ObjectStore:
+    """Ray's object store as the runner's way to large values."""
+
+    def put_large(self, value: Any) -> Any:
+        """A reference; the object lives as long as one of them."""
+        return _ray().put(value)
+
+    def get_large(self, handle: Any) -> Any:
+        """Zero-copy and read-only; raises what Ray raises when the object is gone."""
+        return _ray().get(handle)
+
+
+def _harness(make: Any, digest: str, program: list[Any]) -> Harness:
+    harness = _harnesses.get(digest)
+    if harness is None:
+        try:
+            if isinstance(make, str):
+                module, _, name = make.partition(":")
+                make = getattr(importlib.import_module(module), name)
+            harness = Harness(make(_ray().get(program[0]), ObjectStore()))
+        except Exception as error:
+            return Harness(Broken(error))
+        _harnesses.clear()  # of an earlier run
+        _harnesses[digest] = harness
+    return harness
+
+
+class _Ear(threading.Thread):
+    """Hears, while a batch runs for long, that its rest is wanted elsewhere."""
+
+    def __init__(self, harness: Harness) -> None:
+        super().__init__(name="wfc-ear", daemon=True)
+        self._harness = harness
+        self._condition = threading.Condition()
+        self._batch: int | None = None
+        self._hub: Any = None
+
+    def watch(self, batch: int | None, hub: Any = None) -> None:
+        """The batch that runs now."""
+        with self._condition:
+            self._batch, self._hub = batch, hub
+            self._condition.notify()
+
+    def run(self) -> None:
+        """Long-polls the hub, but only for batches that take long."""
+        while True:
+            with self._condition:
+                self._condition.wait_for(lambda: self._batch is not None)
+                batch, hub = self._batch, self._hub
+            assert batch is not None
+            if not self._over(batch, _LISTEN_AFTER):
+                self._listen(batch, hub)
+                self._over(batch, None)
+
+    def _over(self, batch: int, seconds: float | None) -> bool:
+        with self._condition:
+            return self._condition.wait_for(lambda: self._batch != batch, seconds)
+
+    def _listen(self, batch: int, hub: Any) -> None:
+        ray = _ray()
+        with contextlib.suppress(ray.exceptions.RayError):
+            asked = hub.recalled.remote(batch)
+            while not ray.wait([asked], timeout=0.1)[0]:
+                if self._batch != batch:
+                    return
+            answer = self._harness.recall(batch) if ray.get(asked) else None
+            if answer is not None:
+                hub.tell.remote(answer)
+
+
+def run_batch(
+    make: Any, digest: str, program: list[Any], batch: Batch, token: int, name: str, hub: Any
+) -> Iterator[list[Message]]:
+    """The Ray task: runs a batch, and then those for its home if it has become one.
+
+    `name` is that of the hub, `hub` the hub itself when there was one already.
+    """
+    harness = _harness(make, digest, program)
+    ear = _ears.get(digest)
+    listens = hub is not None and batch.grain < sum(len(work.indices) for work in batch.works)
+    if listens:
+        if ear is None:
+            ear = _ears[digest] = _Ear(harness)
+            ear.start()
+        ear.watch(batch.id, hub)
+    homes: set[int] = set()
+    try:
+        for message in harness.run(batch):
+            if isinstance(message, Finished):
+                if not message.parked:
+                    return  # the end of the stream says so
+                homes.update(message.parked)
+            yield [message]
+    finally:
+        if ear is not None:
+            ear.watch(None)
+    while homes:
+        # A task that blocks here gives its CPUs back to the cluster.
+        order = _ray().get(_find(name).next.remote(token))
+        if isinstance(order, int):
+            homes.discard(order)
+            harness.release(order)
+            continue
+        for message in harness.run(order):
+            if isinstance(message, Finished):
+                homes.update(message.parked)
+            yield [message]
+
+
+def _find(name: str) -> Any:
+    """The hub; the coordinator makes it when it hears that a process has parked."""
+    until = time.monotonic() + 60
+    while True:
+        try:
+            return _ray().get_actor(name)
+        except ValueError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+
+
+class Hub:
+    """A small actor, without a CPU, for what a running task has to hear or say out of turn."""
+
+    def __init__(self) -> None:
+        self._boxes: dict[int, asyncio.Queue[Batch | int]] = {}
+        self._recalled: dict[int, asyncio.Event] = {}
+        self._said: asyncio.Queue[Message] = asyncio.Queue()
+
+    def _box(self, token: int) -> asyncio.Queue[Batch | int]:
+        return self._boxes.setdefault(token, asyncio.Queue())
+
+    async def put(self, token: int, order: Batch | int) -> None:
+        """A batch for a parked process, or a home that it may let go."""
+        self._box(token).put_nowait(order)
+
+    async def next(self, token: int) -> Batch | int:
+        """What `put` brought; waits for it."""
+        return await self._box(token).get()
+
+    async def recall(self, batch: int) -> None:
+        """The batch is to begin nothing more."""
+        self._recalled.setdefault(batch, asyncio.Event()).set()
+
+    async def recalled(self, batch: int) -> bool:
+        """Waits for `recall`; gives up after a while."""
+        event = self._recalled.setdefault(batch, asyncio.Event())
+        try:
+            await asyncio.wait_for(event.wait(), 60)
+        except asyncio.TimeoutError:
+            return False
+        finally:
+            self._recalled.pop(batch, None)
+        return True
+
+    async def tell(self, message: Message) -> None:
+        """Say something to the coordinator."""
+        self._said.put_nowait(message)
+
+    async def hear(self) -> list[Message]:
+        """What was said; waits for it."""
+        heard = [await self._said.get()]
+        while not self._said.empty():
+            heard.append(self._said.get_nowait())
+        return heard
+
+
+def warm(make: Any) -> None:
+    """A task that gets a worker process ready."""
+    if isinstance(make, str):
+        importlib.import_module(make.partition(":")[0])
