@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,11 @@ ROOT = Path(__file__).resolve().parent.parent
 # No test may meet a cluster, a store or a terminal of the person who runs it.
 for name in ("RAY_ADDRESS", "WFC_STORE", "WFC_STORE_KEY", "WFC_ALLOW_MODULES", "FORCE_COLOR"):
     os.environ.pop(name, None)
+# Ray reads these when it is imported: loopback only (without it a node takes the address of the
+# machine), and a token, which the tests' own processes inherit.
+os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+os.environ["RAY_AUTH_MODE"] = "token"
+os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["NO_COLOR"] = "1"
 
@@ -56,6 +62,7 @@ def ray_session() -> Iterator[str]:
     if ray.is_initialized():
         raise RuntimeError("a test started a Ray of its own and did not end it")
     context = ray.init(
+        address="local",
         num_cpus=2,
         include_dashboard=False,
         _node_ip_address="127.0.0.1",

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
         run,
         runs,
         start,
-        to_ray_dag,
     )
     from wfc.plan.model import Plan
     from wfc.runtime.storage_errors import Owned, StorageError
@@ -70,7 +69,6 @@ __all__ = [
     "sleep",
     "start",
     "task_id",
-    "to_ray_dag",
     "wait",
 ]
 

@@ -60,7 +60,6 @@ __all__ = [
     "run",
     "runs",
     "start",
-    "to_ray_dag",
 ]
 
 Source: TypeAlias = "Plan | Spec | str | os.PathLike[str]"
@@ -479,10 +478,3 @@ def with_code(store: Store, run_id: str, read: Any) -> Any:
         plan = plan_in(store.journal.definition(run_id))
         functions.load(bundle(plan), partial=True)
         return read()
-
-
-def to_ray_dag(plan: Plan, /, **values: Any) -> Any:
-    """A static workflow as a Ray DAG, for Ray's own tools. Raises `ValueError` for another one."""
-    from wfc.compiler.emit import ray_dag
-
-    return ray_dag(plan, parameters.validate(plan.workflows[plan.entry].params, values))

@@ -30,41 +30,47 @@ class Launcher(Protocol):
 
 
 class TransportLauncher:
-    """A launcher over a transport, which is made in another thread from now on."""
+    """A launcher over a transport, which is made in another thread from now on.
+
+    That thread stays until the launcher is closed: on Linux, processes that are to die with their
+    parent (a private Ray's) die with the *thread* that started them.
+    """
 
     def __init__(self, make: Callable[[], Transport]) -> None:
+        self._make = make
         self._made: Transport | None = None
         self._error: BaseException | None = None
         self._used = False
-
-        def work() -> None:
-            try:
-                self._made = make()
-            except BaseException as error:
-                self._error = error
-
-        self._thread = threading.Thread(target=work, name="wfc-start", daemon=True)
+        self._ready = threading.Event()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="wfc-start", daemon=True)
         self._thread.start()
 
-    def _wait(self) -> Transport:
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        assert self._made is not None
-        return self._made
+    def _work(self) -> None:
+        try:
+            self._made = self._make()
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._ready.set()
+        self._over.wait()
 
     def __call__(self, program: Program) -> Executor:
         """See `Launcher`."""
-        transport = self._wait()
+        self._ready.wait()
+        if self._error is not None:
+            raise self._error
+        assert self._made is not None
         self._used = True
-        return Pool(transport, program)
+        return Pool(self._made, program)
 
     def close(self) -> None:
         """See `Launcher`."""
-        self._thread.join()
+        self._ready.wait()
         if not self._used and self._made is not None:
             self._made.close()
         self._used = True
+        self._over.set()
 
 
 def launcher(*, local: bool = False, address: str | None = None) -> Launcher:

@@ -7,14 +7,9 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from wfc.cli.out import diagnostics, print_json, reported, say, stop, usage
 from wfc.errors import USAGE
-
-if TYPE_CHECKING:
-    from wfc.compiler import Compiled
-    from wfc.plan.model import Plan
 
 
 def check(paths: Sequence[Path], *, strict: bool, form: str) -> None:
@@ -42,9 +37,6 @@ def check(paths: Sequence[Path], *, strict: bool, form: str) -> None:
         stop(USAGE if failed else 0)
 
 
-EMITS = ("plan", "dot", "mermaid", "ir")
-
-
 def compile(
     target: str,
     *,
@@ -55,33 +47,21 @@ def compile(
     strict: bool,
 ) -> None:
     """The command."""
+    from wfc.compiler.emit import FORMS
+    from wfc.compiler.emit import emit as written
     from wfc.specs import compile_path, split_target
 
-    if emit is not None and emit not in EMITS:
-        usage(f"--emit is one of {', '.join(EMITS)}, not {emit!r}")
+    if emit is not None and emit not in FORMS:
+        usage(f"--emit is one of {', '.join(FORMS)}, not {emit!r}")
     with reported():
-        plan, done = compile_path(*split_target(target), optimize=optimize, strict=strict)
+        _, done = compile_path(*split_target(target), optimize=optimize, strict=strict)
         diagnostics(done.diagnostics, done.sources)
         if explain:
             from wfc.compiler.explain import explain as text_of
 
             sys.stdout.write(text_of(done.decisions))
         if emit or output or not explain:
-            _write(_emitted(emit or "plan", plan, done), output)
-
-
-def _emitted(form: str, plan: Plan, done: Compiled) -> str:
-    if form == "plan":
-        return plan.to_json() + "\n"
-    if form == "ir":
-        from wfc.compiler.emit.ir import dump
-
-        assert done.ir is not None
-        return dump(done.ir)
-    from wfc.compiler import emit
-
-    text: str = {"dot": emit.dot, "mermaid": emit.mermaid}[form](plan)
-    return text
+            _write(written(done, emit or "plan"), output)
 
 
 def _write(text: str, output: Path | None) -> None:
