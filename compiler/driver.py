@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from wfc.compiler import Compiled
 from wfc.compiler.build import build
 from wfc.compiler.check import analyze, entry
 from wfc.compiler.explain import Notes
 from wfc.compiler.ir import Program
+from wfc.compiler.limits import deep, no_collector
 from wfc.compiler.lower import lower
 from wfc.compiler.passes import run_passes
 from wfc.compiler.project import Project
 from wfc.compiler.signatures import fingerprint
 from wfc.dsl.diagnostics import Diagnostic
-
-DEEP = 8_000
-
-
-@contextmanager
-def deep_recursion() -> Iterator[None]:
-    """Room for blocks and expressions that are nested as deeply as the parser lets them be."""
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, DEEP))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(before)
 
 
 def compile_project(
@@ -40,7 +24,7 @@ def compile_project(
     verify: bool = False,
 ) -> Compiled:
     """See `wfc.compiler.compile_spec`."""
-    with deep_recursion():
+    with deep(), no_collector():
         analysis = analyze(project, strict=strict)
         start = entry(project, workflow)
         found = list(analysis.diagnostics)

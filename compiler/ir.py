@@ -47,13 +47,13 @@ from wfc.compiler.nodes import (
 from wfc.plan.expr import names
 
 __all__ = [
+    "EXITS",
     "Arm",
     "BranchNode",
     "CallNode",
     "CancelNode",
     "Checkpoint",
     "ContinuationNode",
-    "EXITS",
     "Expr",
     "ExprNode",
     "FailNode",

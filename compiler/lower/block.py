@@ -14,6 +14,7 @@ from wfc.compiler.constants import Constants
 from wfc.compiler.ir import EXITS, BranchNode, Expr, Graph, Node, defines
 from wfc.compiler.lower.scope import Binding, Names, Scope
 from wfc.compiler.options import Place, read
+from wfc.compiler.pages import NOT_LOWERED
 from wfc.compiler.project import (
     Builtin,
     ConstantSymbol,
@@ -26,9 +27,6 @@ from wfc.compiler.project import (
 from wfc.dsl import ast
 from wfc.dsl.ast import Span
 from wfc.dsl.diagnostics import Diagnostic
-
-NOT_LOWERED = "WF140"
-"""The code of what passed the checks and yet cannot be lowered."""
 
 NOTHING: Expr = ["lit", None]
 

@@ -125,29 +125,5 @@ def merge(
         outputs[name] = [
             None if arm.ends else provider(arm, name, arm.names.own[name].ref, node) for arm in arms
         ]
-        bindings[name] = _merged(name, arms, outputs, node)
+        bindings[name] = Binding(["name", name], name)
     return outputs, bindings
-
-
-def _merged(
-    name: str, arms: list[Block], outputs: dict[str, list[str | None]], node: ast.If
-) -> Binding:
-    """What a name bound in every arm stands for; as a handle too, where each arm has one for it.
-
-    The handle is made in each arm when somebody asks, and leaves the branch as an output.
-    """
-    found = [None if arm.ends else arm.names.own[name].handle for arm in arms]
-    if any(made is None and not arm.ends for made, arm in zip(found, arms, strict=True)):
-        return Binding(["name", name], name)
-    ids: list[str] = []
-
-    def handle(where: Block) -> Expr:
-        if not ids:
-            ids.append(where.scope.fresh("pending"))
-            outputs[ids[0]] = [
-                None if made is None else provider(arm, ids[0], made(arm), node)
-                for made, arm in zip(found, arms, strict=True)
-            ]
-        return ["name", ids[0]]
-
-    return Binding(["name", name], name, handle)

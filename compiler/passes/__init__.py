@@ -23,6 +23,25 @@ from wfc.compiler.passes.regions import assign_regions
 from wfc.compiler.passes.units import build_units
 from wfc.compiler.passes.verify import verify
 
+__all__ = [
+    "NEEDED",
+    "PASSES",
+    "BrokenPass",
+    "Pass",
+    "assign_regions",
+    "build_units",
+    "carry",
+    "carry_single_calls",
+    "drop_dead_values",
+    "fold_constants",
+    "inline_workflows",
+    "pipeline_maps",
+    "place_checkpoints",
+    "prune_branches",
+    "run_passes",
+    "verify",
+]
+
 Pass: TypeAlias = Callable[[Program, Notes], None]
 
 PASSES: tuple[Pass, ...] = (

@@ -14,13 +14,11 @@ from wfc.compiler import ir
 from wfc.compiler.emit.text import literal, text
 from wfc.compiler.explain import Notes
 from wfc.compiler.ir import Expr
+from wfc.compiler.pages import ALWAYS_FAILS
 from wfc.compiler.passes.rewrite import rebuild, targets_of, with_exprs
 from wfc.dsl.ast import Span
 from wfc.dsl.diagnostics import Diagnostic
 from wfc.plan.expr import children, compile_expr
-
-ALWAYS_FAILS = "WF141"
-"""The code of the warning about a constant expression that raises."""
 
 MAX_TEXT = 1_000
 MAX_BITS = 256
@@ -31,8 +29,10 @@ def fold_constants(program: ir.Program, notes: Notes) -> None:
     for workflow in program.workflows.values():
         folder = _Folder(notes)
         for block in workflow.blocks():
+            folder.changed = False
             folder.block(block)
-            ir.connect(block)
+            if folder.changed:
+                ir.connect(block)
 
 
 class _Folder:
@@ -42,6 +42,7 @@ class _Folder:
         self.notes = notes
         self.known: dict[str, Expr] = {}
         self.span: Span | None = None
+        self.changed = False
 
     def block(self, graph: ir.Graph) -> None:
         """Fold a block; what becomes known in it is forgotten at its end."""
@@ -50,8 +51,11 @@ class _Folder:
             then = branch.then if (branch := part.last()) is not None else None
             for node in part.ordered():
                 self.span = node.span
-                folded = part.nodes[node.id] = with_exprs(node, self.fold)
-                self._note(node, folded)
+                folded = self._node(node)
+                if folded is not node:
+                    part.nodes[node.id] = folded
+                    self.changed = True
+                    self._note(node, folded)
                 if isinstance(folded, ir.ExprNode) and folded.expr[0] == "lit":
                     self.known[node.id] = folded.expr
                     own.append(node.id)
@@ -60,6 +64,15 @@ class _Folder:
                         self.block(inner)
         for name in own:
             del self.known[name]
+
+    def _node(self, node: ir.Node) -> ir.Node:
+        """The node with its expressions folded: itself where none changes, as is the rule."""
+        exprs = [expr for _, expr in ir.expressions(node)]
+        if isinstance(node, ir.MapNode):
+            exprs += [expr for _, expr in ir.element_expressions(node)]
+        if all(self.fold(expr) is expr for expr in exprs):
+            return node
+        return with_exprs(node, self.fold)
 
     def _note(self, before: ir.Node, after: ir.Node) -> None:
         if isinstance(before, ir.ExprNode) and isinstance(after, ir.ExprNode):
@@ -83,6 +96,8 @@ class _Folder:
         if op == "comp":
             return self._comp(expr)
         made = rebuild(expr, self.fold)
+        if made == expr:
+            made = expr
         if op in ("and", "or"):
             return _bool(made)
         if op == "if" and made[1][0] == "lit":
@@ -96,7 +111,7 @@ class _Folder:
         hidden = {name: self.known.pop(name) for name in targets_of(expr) if name in self.known}
         made = rebuild(expr, self.fold)
         self.known.update(hidden)
-        return made
+        return expr if made == expr else made
 
     def _compute(self, expr: Expr) -> Expr:
         try:
@@ -142,4 +157,6 @@ def _bool(expr: Expr) -> Expr:
         elif bool(part[1]) == stop:
             parts.append(part)
             break
+    if len(parts) == len(expr[1]):
+        return expr
     return parts[0] if len(parts) == 1 else [expr[0], parts]
