@@ -400,7 +400,7 @@ class Engine(Waits):
         if not len(indices):
             self.works.pop(work.id, None)
             return None
-        if fan.items is None and fan.source is None and self._items_missing(fan, work):
+        if self._items_missing(fan, work, indices):
             return None
         info = scope.g.nodes[fan.node]
         body = scope.g.inner[node.id]
@@ -444,18 +444,26 @@ class Engine(Waits):
             return part.count(RUNNING) == len(indices)
         return all(fan.status[k] == RUNNING for k in indices)
 
-    def _items_missing(self, fan: Fan, work: Dispatch) -> bool:
+    def _items_missing(self, fan: Fan, work: Dispatch, indices: Sequence[int]) -> bool:
+        """Whether elements have to be made again before they can be shipped; that is under way."""
+        if fan.items is not None and not hollow(fan.items):
+            return False
+        lost = [k for k in indices if hollow(self.item(fan, k))]
+        if not lost:
+            return False
+
         def made() -> None:
             if work.id in self.works:
                 self.ready[work.id] = work
 
-        self.later(self._revive_items, fan, made)
+        self.later(self.revive_items, fan, lost, made)
         return True
 
     def _build_frame(self, work: Dispatch) -> Work | None:
         frame = work.frame
         if frame is None or frame.workflow is None:
             return None
+        frame.args.update({n: work.scope.values[n] for n in frame.args if n in work.scope.values})
         bad = [n for n, v in frame.args.items() if hollow(v)]
         if bad:
             env = self._env(work, work.scope, bad, (), set())

@@ -134,7 +134,10 @@ class Evaluating(Core):
         info = scope.g.nodes[index]
         short = self._shortcut(scope, expr)
         if short is not None and not hollow(short):
-            self._hand(scope, index, short, self._volatile_expr(scope, expr), then, joined)
+            volatile = self._volatile_expr(scope, expr)
+            if volatile and not lazy and as_pending(short) is None:
+                self._note(scope, info, key, short, explode)
+            self._hand(scope, index, short, volatile, then, joined)
             return
         names = list(dict.fromkeys(ex.names(expr)))
         volatile = self.is_volatile(scope, names)
@@ -208,8 +211,10 @@ class Evaluating(Core):
     def _note(self, scope: Scope, info: NodeInfo, key: str, value: Value, explode: bool) -> None:
         if explode:
             try:
-                value = Inline(obj=len(load_inline(value)))
-            except TypeError:
+                value = Inline(
+                    obj=len(value) if isinstance(value, Rows) else len(load_inline(value))
+                )
+            except (TypeError, LookupError):
                 return
         self.record(Computed(scope.path, info.node.id, key, durable(value), self.now))
 

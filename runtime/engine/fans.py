@@ -116,6 +116,7 @@ class Fans(Frames):
         fan = self._new_fan(scope, index, node, len(pending.indices))
         fan.source = source
         fan.source_indices = pending.indices
+        fan.source_name = pending.node
         fan.volatile = volatile
         if fan.count == 0:
             self._complete(fan)
@@ -189,7 +190,7 @@ class Fans(Frames):
                 continue
             item = self.item(fan, k)
             if hollow(item) and self.live:
-                self._revive_items(fan, lambda k=k: self._requeue(fan, node, k))  # type: ignore[misc]
+                self.revive_items(fan, [k], lambda k=k: self._requeue(fan, node, k))  # type: ignore[misc]
                 continue
             fan.status[k] = RUNNING
             fan.running += 1
@@ -512,6 +513,48 @@ class Fans(Frames):
             self.remake_members(fan, sorted(lost), None)
         else:
             self._complete(fan)
+
+    def revive_argument(self, scope: Scope, name: str) -> None:
+        """Make the loop item of an element again, or an argument of a frame."""
+        if scope.owner[0] != "element":
+            super().revive_argument(scope, name)
+            return
+        fan, k = scope.owner[1], scope.owner[2]
+
+        def made() -> None:
+            values = self._bind_item(fan, self.map_node(fan), self.item(fan, k))
+            for target, value in (values or {}).items():
+                self.publish(scope, target, value, True)
+
+        self.revive_items(fan, [k], made)
+
+    def revive_items(self, fan: Fan, indices: Sequence[int], then: Callable[[], None]) -> None:
+        """Make what these elements run on again, wherever it comes from."""
+        source = fan.source
+        if source is None:
+            self._revive_items(fan, then)
+            return
+        name = self.fan_names(source)[0] if fan.source_name is None else fan.source_name
+        members = [fan.source_indices[k] for k in indices]
+
+        def made() -> None:
+            for k in indices:
+                fan.item_values[k] = self.member_value(source, name, fan.source_indices[k])
+            then()
+
+        if source.members is None:
+            self.remake_members(source, members, made)
+            return
+        left = len(members)
+
+        def one() -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                made()
+
+        for m in members:
+            self.revive(source.scope, source.scope.g.nodes[source.members[m]].node.id, one)
 
     def remake_members(self, fan: Fan, indices: list[int], then: Callable[[], None] | None) -> None:
         """Run elements again whose results were not kept."""

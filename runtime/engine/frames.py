@@ -419,6 +419,8 @@ class Frames(Flow):
                 self.cancel_fan(fan)
         frame.fans = kept_fans
         old = frame.scope
+        if frame.first is None:
+            frame.first = (frame.target, frame.args, frame.dynamic)
         frame.hop += 1
         frame.exit = None
         frame.known = {}
@@ -567,14 +569,30 @@ class Frames(Flow):
     def revive_argument(self, scope: Scope, name: str) -> None:
         """A parameter was made from something that was not kept: make that again, then bind anew."""
         frame = scope.frame
-        caller = frame.parent.scope if frame.parent is not None else None
-        if scope.owner[0] != "frame" or caller is None:
+        if frame.hop and frame.first is not None:
+            self._start_over(frame)
             return
         for place, index in self._callers(frame):
             node = place.g.nodes[index].node
             if isinstance(node, CallNode):
                 self._rebind(place, index, node, scope, name)
                 return
+
+    def _start_over(self, frame: Frame) -> None:
+        """The arguments of a hop were not kept, so neither was the hop: begin at the first."""
+        for scope in (*frame.lingering, frame.scope):
+            if scope is not None:
+                self.bury(scope)
+        target, args, dynamic = frame.first or (frame.target, frame.args, frame.dynamic)
+        frame.lingering = []
+        frame.fans = []
+        frame.known = {}
+        frame.exit = None
+        frame.hop = 1 if dynamic is not None else 0
+        frame.target, frame.args, frame.dynamic = target, dict(args), dynamic
+        frame.workflow = self.plan.workflows.get(target) if dynamic is None else None
+        frame.first = None
+        self.enter(frame)
 
     def _callers(self, frame: Frame) -> list[tuple[Scope, int]]:
         found = self.locate_call(frame)

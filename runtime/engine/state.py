@@ -122,6 +122,7 @@ class Fan:
     item_values: dict[int, Value] = field(default_factory=dict)
     source: Fan | None = None
     source_indices: tuple[int, ...] = ()
+    source_name: str | None = None
     volatile: bool = False
     managed: bool = False
     running: int = 0
@@ -204,7 +205,7 @@ class Frame:
     `path` is without hops; the scope's path has `~n` after `n` of them. `deliver` is told the
     outcome: `("ok", value, volatile)`, `("error", error)` or `("cancelled", reason)`.
     `home` is the process for its inplace calls, if it has one.
-    `args` are kept so that the frame can be made again.
+    `args` are kept so that the frame can be made again, and `first` is what it began with.
     """
 
     path: str
@@ -229,6 +230,7 @@ class Frame:
     owns_home: bool = False
     finals: list[Frame] = field(default_factory=list)
     lingering: list[Scope] = field(default_factory=list)
+    first: tuple[str, dict[str, Value], Dynamic | None] | None = None
 
     @property
     def hopped_path(self) -> str:
