@@ -38,7 +38,8 @@ def mark_managed(workflow: Workflow) -> None:
                     (joined if op == "name" or source else handled).add(name)
     for node in nodes:
         if isinstance(node, GroupNode):
-            (joined if node.id in joined else handled).update(node.members)
+            looked_after = node.id in handled and node.id not in joined
+            (handled if looked_after else joined).update(node.members)
     # The call in a fan-out that has no name of its own is called as the fan-out is: not it is meant.
     hidden = {
         id(inner)

@@ -64,9 +64,9 @@ def _sized(value: Any) -> Any:
 
 def _mul(a: Any, b: Any) -> Any:
     for seq, count in ((a, b), (b, a)):
-        if isinstance(seq, (str, bytes, list, tuple)) and isinstance(count, int):
-            if len(seq) * count > MAX_ITEMS:
-                raise ExprError(f"the value would have more than {MAX_ITEMS:,} items")
+        repeats = isinstance(seq, (str, bytes, list, tuple)) and isinstance(count, int)
+        if repeats and len(seq) * count > MAX_ITEMS:
+            raise ExprError(f"the value would have more than {MAX_ITEMS:,} items")
     if isinstance(a, int) and isinstance(b, int) and a.bit_length() + b.bit_length() > MAX_BITS:
         raise ExprError("the number is too large")
     return a * b
