@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from wfc.compiler.limits import MAX_CHAIN
 from wfc.compiler.project import Builtin, ConstantSymbol, Project, SpecModule
 from wfc.dsl import ast
 from wfc.plan import expr
@@ -55,6 +56,8 @@ class Constants:
         if symbol in self._open:
             names = [s.name for s in self._open[self._open.index(symbol) :]]
             raise NotConstantError(symbol.expr, "cycle", " → ".join([*names, symbol.name]))
+        if len(self._open) > MAX_CHAIN:
+            raise NotConstantError(symbol.expr, "large", "it needs too many other constants")
         self._open.append(symbol)
         try:
             self._values[symbol] = self.evaluate(symbol.module, symbol.expr)

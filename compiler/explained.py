@@ -5,10 +5,10 @@ The checks import `wfc.compiler.codes` alone, so that a check does not pay for t
 
 from __future__ import annotations
 
-from wfc.compiler.check import pages_calls, pages_project, pages_types
+from wfc.compiler.check import pages_calls, pages_names, pages_project, pages_types
 from wfc.dsl.codes import CODES, register
 
-PAGES = (*pages_project.PAGES, *pages_calls.PAGES, *pages_types.PAGES)
+PAGES = (*pages_project.PAGES, *pages_names.PAGES, *pages_calls.PAGES, *pages_types.PAGES)
 """Code, title, explanation, a wrong example and the right one beside it."""
 
 for _page in PAGES:

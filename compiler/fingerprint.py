@@ -94,35 +94,48 @@ def _dotted_names(node: ast.AST) -> Iterator[list[ast.AST]]:
 
 
 def normal(node: ast.AST) -> str:
-    """The tree as text, without positions, docstrings, and fields that say nothing."""
+    """The tree as text, without positions, docstrings, and fields that say nothing.
+
+    A loop and not a recursion: a sum of thousands of terms is a deep tree.
+    """
     out: list[str] = []
-    _write(node, out)
+    todo: list[object] = [node]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, _Text):
+            out.append(value)
+        elif isinstance(value, ast.Constant):
+            out.append(f"{type(value.value).__name__}:{value.value!r}")
+        elif isinstance(value, ast.AST):
+            out.append(f"{type(value).__name__}(")
+            todo.append(_Text(")"))
+            for name, part in reversed(list(_fields(value))):
+                todo.extend((_Text(","), part, _Text(f"{name}=")))
+        elif isinstance(value, list):
+            out.append("[")
+            todo.append(_Text("]"))
+            for item in reversed(value):
+                todo.extend((_Text(","), item))
+        else:
+            out.append(repr(value))
     return "".join(out)
 
 
-def _write(value: object, out: list[str]) -> None:
-    if isinstance(value, ast.Constant):
-        out.append(f"{type(value.value).__name__}:{value.value!r}")
-    elif isinstance(value, ast.AST):
-        out.append(f"{type(value).__name__}(")
-        for name in value._fields:
-            part = getattr(value, name, None)
-            if part is None or part == [] or name in ("ctx", "type_comment", "type_ignores"):
-                continue
-            if name == "body" and isinstance(value, _FUNCTIONS) and _is_doc(part[0]):
-                part = part[1:]
-            out.append(f"{name}=")
-            _write(part, out)
-            out.append(",")
-        out.append(")")
-    elif isinstance(value, list):
-        out.append("[")
-        for item in value:
-            _write(item, out)
-            out.append(",")
-        out.append("]")
-    else:
-        out.append(repr(value))
+class _Text(str):
+    """Text that stands in the output as it is."""
+
+    __slots__ = ()
+
+
+def _fields(node: ast.AST) -> Iterator[tuple[str, object]]:
+    """The fields that say something."""
+    for name in node._fields:
+        part = getattr(node, name, None)
+        if part is None or part == [] or name in ("ctx", "type_comment", "type_ignores"):
+            continue
+        if name == "body" and isinstance(node, _FUNCTIONS) and _is_doc(part[0]):
+            part = part[1:]
+        yield name, part
 
 
 def _is_doc(node: ast.AST) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from wfc.compiler import codes, options
 from wfc.compiler.constants import Constants
+from wfc.compiler.limits import MAX_CHAIN
 from wfc.compiler.project import (
     SPECIALS,
     ConstantSymbol,
@@ -127,6 +128,10 @@ class _Linker:
                 return None
         if file in self.modules:
             return self.modules[file]
+        if len(self.open) > MAX_CHAIN:
+            text = f"more than {MAX_CHAIN} specs import each other, one after the other"
+            self.wrong.append(Diagnostic(codes.TOO_DEEP, text, node.span))
+            return None
         if file not in self.overlay and path.as_posix() not in self.overlay and not path.is_file():
             near = (
                 sorted(p.name for p in path.parent.glob("*.wf"))[:200]
@@ -293,6 +298,7 @@ class _Tasks:
         self.open: list[TaskSymbol] = []
 
     def resolve(self, symbol: TaskSymbol) -> None:
+        """Give a task its function and options, those that it derives from first."""
         decl = symbol.decl
         if symbol in self.done or decl is None:
             return
@@ -302,6 +308,10 @@ class _Tasks:
             self.linker.wrong.append(
                 Diagnostic(codes.TASK_CYCLE, text, decl.target_span, "closes the cycle")
             )
+            return
+        if len(self.open) > MAX_CHAIN:
+            text = f"more than {MAX_CHAIN} tasks derive from each other, one after the other"
+            self.linker.wrong.append(Diagnostic(codes.TOO_DEEP, text, symbol.span))
             return
         self.open.append(symbol)
         base = self._base(symbol, decl)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from wfc.compiler.limits import deep
 from wfc.dsl import ast
 from wfc.dsl.ast import Span
 from wfc.dsl.diagnostics import Diagnostic
@@ -207,7 +208,8 @@ def load(
 
     entry = Path(os.path.abspath(path))
     base = Path(os.path.abspath(root)) if root is not None else find_root(entry.parent)
-    return link(entry.resolve(), base.resolve(), dict(overlay or {}))
+    with deep():
+        return link(entry.resolve(), base.resolve(), dict(overlay or {}))
 
 
 def find_root(folder: Path) -> Path:

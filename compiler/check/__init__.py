@@ -6,9 +6,6 @@ arguments are handles of running calls rather than values.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from wfc.compiler import codes
@@ -18,6 +15,7 @@ from wfc.compiler.check.entry import entry
 from wfc.compiler.check.flow import check_workflow
 from wfc.compiler.check.info import CallInfo, Info
 from wfc.compiler.check.recursion import check_recursion
+from wfc.compiler.limits import deep, no_collector
 from wfc.compiler.project import Project
 from wfc.dsl.diagnostics import Diagnostic
 
@@ -38,7 +36,7 @@ class Analysis:
 def analyze(project: Project, *, strict: bool = False) -> Analysis:
     """Check everything. `strict` makes a missing annotation an error."""
     context = Context(project, strict)
-    with _no_collector():
+    with no_collector(), deep():
         check_declarations(context)
         infos = {w.key: check_workflow(context, w) for w in project.workflows()}
         check_recursion(context)
@@ -59,18 +57,6 @@ def analyze(project: Project, *, strict: bool = False) -> Analysis:
         return files.get(s.file, len(files)), s.file, s.line, s.column, d.code, d.message
 
     return Analysis(sorted(kept, key=place), infos)
-
-
-@contextmanager
-def _no_collector() -> Iterator[None]:
-    """What a check makes stays until it is done: to look for cycles in it meanwhile is wasted time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def check(project: Project, *, strict: bool = False) -> list[Diagnostic]:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from wfc.compiler import codes, pytypes, types
 from wfc.compiler.constants import Constants
+from wfc.compiler.limits import MAX_CHAIN
 from wfc.compiler.options import search_path
 from wfc.compiler.parameters import Param
 from wfc.compiler.project import (
@@ -77,6 +78,7 @@ class Context:
     def __post_init__(self) -> None:
         self.constants = Constants(self.project)
         self._suggestions = 0
+        self._chain = 0
         self._callees: dict[Symbol, Callee] = {}
         self._types: dict[int, Type] = {}
         self._constant_types: dict[ConstantSymbol, Type] = {}
@@ -183,7 +185,13 @@ class Context:
         """The type of a constant; its expression is checked once, by what `type_constant` says."""
         if symbol not in self._constant_types:
             self._constant_types[symbol] = ANY  # where it refers to itself
+            if self._chain > MAX_CHAIN:
+                text = f"more than {MAX_CHAIN} constants need each other, one after the other"
+                self.report(codes.TOO_DEEP, text, symbol.span)
+                return ANY
+            self._chain += 1
             self._constant_types[symbol] = self.type_constant(self, symbol)
+            self._chain -= 1
         return self._constant_types[symbol]
 
     # ------------------------------------------------------------------ what is called

@@ -192,6 +192,14 @@ PAGES: tuple[tuple[str, str, str, str, str], ...] = (
         + "finally:\n    notify(text)\n",
     ),
     (
+        codes.TOO_DEEP,
+        "a chain that is too long",
+        "More than 100 constants, tasks or imports need each other, one after the other, or a workflow is "
+        "nested beyond what can be checked. Name an intermediate result, or write a list.",
+        "",
+        "",
+    ),
+    (
         codes.NO_EFFECT,
         "a statement that does nothing",
         "A statement by itself is a call of a task or of a workflow. What a built-in gives is lost.",

@@ -333,3 +333,9 @@ def test_a_class_is_a_type_and_a_task(tmp_path: Path) -> None:
     assert (made.task.key, made.task.function and made.task.function.is_class) == ("A", True)
     assert isinstance(symbols["f"], TaskSymbol)
     assert isinstance(symbols["Fraction"], TypeSymbol)
+
+
+def test_a_deep_tree_has_a_fingerprint(tmp_path: Path) -> None:
+    text = "def f(x):\n    return " + " + ".join(["x"] * 2_000) + "\n"
+    made = _function(_write(tmp_path, {"m.py": text}), "m", "f")
+    assert fingerprint(made) == fingerprint(made)
