@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from wfc.params import ParameterError
 from wfc.runtime.names import BadName
 from wfc.runtime.storage_errors import Owned, RunExists, StaleLease, StorageError, UnknownRun
 
@@ -38,6 +37,14 @@ class SpecError(Exception):
         where = f"{first.span.file}:{first.span.line}: {first.message}" if first else "no spec"
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         super().__init__(where + more)
+
+
+class ParameterError(ValueError):
+    """Parameters that the workflow does not accept; `problems` has one text for each."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(self.problems))
 
 
 class RunFailed(Exception):  # noqa: N818 - it says how the run ended, as the command line does

@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfc.dsl.suggest import nearest
+from wfc.errors import ParameterError
 from wfc.plan.expr import compile_expr
-from wfc.plan.model import ParamDef
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+
+    from wfc.plan.model import ParamDef
 
 Classes: TypeAlias = Callable[[str], Any]
 """From the name of a class in a spec to the class; `Any` for one that is not known."""
@@ -41,14 +43,6 @@ _BUILTIN: dict[str, Any] = {
     "str": str,
     "tuple": tuple,
 }
-
-
-class ParameterError(ValueError):
-    """Parameters that the workflow does not accept; `problems` has one text for each."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = list(problems)
-        super().__init__("\n".join(self.problems))
 
 
 def anything(name: str) -> Any:

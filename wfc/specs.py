@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wfc.errors import SpecError
-from wfc.params import Classes, ParameterError, anything
+from wfc.errors import ParameterError, SpecError
 
 if TYPE_CHECKING:
     from wfc.compiler import Compiled
     from wfc.dsl.diagnostics import Diagnostic
+    from wfc.params import Classes
     from wfc.plan.model import Plan
 
 
@@ -136,6 +136,8 @@ def classes_of(plan: Plan) -> Classes:
     """Finds the classes that parameters are declared with; to be used once the plan's functions are
     loaded, so that their modules can be imported."""
     if not needs_classes(plan):
+        from wfc.params import anything
+
         return anything
     known = class_modules(plan)
 

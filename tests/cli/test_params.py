@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from wfc.params import ParameterError, parse, read_file, validate
+from wfc.errors import ParameterError
+from wfc.params import parse, read_file, validate
 from wfc.plan.model import ParamDef
 
 

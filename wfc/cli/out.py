@@ -56,6 +56,8 @@ def reported() -> Iterator[None]:
     """Tell every error that a user can meet in words, and exit with the code that stands for it."""
     try:
         yield
+    except typer.Exit:
+        raise
     except BrokenPipeError:
         # Whoever read the output has gone (`wfc list | head`): that is no error of ours.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
