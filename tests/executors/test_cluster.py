@@ -1,0 +1,82 @@
+"""Where a cluster is, and how much fits on it: without Ray."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from wfc.runtime.executors.cluster import claims, find_address, fits, task_options
+from wfc.runtime.work import Shape
+
+NODES = [
+    {"Alive": True, "Resources": {"CPU": 8.0, "GPU": 1.0, "memory": 8e9}, "Labels": {"zone": "a"}},
+    {"Alive": True, "Resources": {"CPU": 3.0, "tpu": 2.0, "memory": 1e9}, "Labels": {"zone": "b"}},
+    {"Alive": False, "Resources": {"CPU": 100.0}},
+]
+
+
+@pytest.mark.parametrize(
+    ("shape", "count"),
+    [
+        (Shape(), 11),
+        (Shape(num_cpus=2), 5),
+        (Shape(num_cpus=0.1), 110),
+        (Shape(num_gpus=0.5), 2),
+        (Shape(num_cpus=0), 44),
+        (Shape(num_cpus=0, resources=(("tpu", 1.0),)), 2),
+        (Shape(memory=2_000_000_000), 4),
+        (Shape(label_selector=(("zone", "b"),)), 3),
+        (Shape(label_selector=(("zone", "!b"),)), 11),
+        (Shape(accelerator_type="A100"), 0),
+        (Shape(num_cpus=64), 0),
+    ],
+)
+def test_slots_by_what_fits_on_each_node(shape: Shape, count: int) -> None:
+    assert fits(shape, NODES) == count
+
+
+def test_a_shape_becomes_the_options_of_a_task() -> None:
+    shape = Shape(
+        num_cpus=2,
+        num_gpus=0.5,
+        memory=10,
+        resources=(("tpu", 1.0),),
+        accelerator_type="A100",
+        runtime_env='{"env_vars": {"A": "1"}}',
+        scheduling_strategy="SPREAD",
+        label_selector=(("zone", "a"),),
+    )
+    assert task_options(shape) == {
+        "num_cpus": 2,
+        "num_gpus": 0.5,
+        "memory": 10,
+        "resources": {"tpu": 1.0},
+        "accelerator_type": "A100",
+        "runtime_env": {"env_vars": {"A": "1"}},
+        "scheduling_strategy": "SPREAD",
+        "label_selector": {"zone": "a"},
+    }
+    assert task_options(Shape()) == {"num_cpus": 1.0}
+    assert claims(Shape(accelerator_type="A100"))["accelerator_type:A100"] == 0.001
+
+
+def test_which_cluster_is_joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert find_address(None) is None
+    assert find_address("auto") == "auto"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        (tmp_path / "ray").mkdir()
+        (tmp_path / "ray" / "ray_current_cluster").write_text(address)
+        assert find_address(None) == address
+        assert find_address("auto") == address
+        assert find_address("local") is None
+        assert find_address("10.0.0.1:6379") == "10.0.0.1:6379"
+        monkeypatch.setenv("RAY_ADDRESS", "10.0.0.2:6379")
+        assert find_address(None) == "10.0.0.2:6379"
+        assert find_address("10.0.0.1:6379") == "10.0.0.1:6379"
+        monkeypatch.delenv("RAY_ADDRESS")
+    assert find_address(None) is None, "the file is stale"
