@@ -142,20 +142,21 @@ def _ignore(folder: str, files: Files) -> None:
     if os.path.exists(path):
         return
     try:
-        _write_new(files, path, b"*\n")
+        _write_new(files, path, b"*\n", sync=False)
     except FileExistsError:
         return
     except OSError as error:
         raise os_failure("write", path, error) from error
 
 
-def _write_new(files: Files, path: str, data: bytes) -> None:
-    """A new file, synced."""
+def _write_new(files: Files, path: str, data: bytes, *, sync: bool = True) -> None:
+    """A new file for its owner alone."""
     file = files.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         while data:
             data = data[files.write(file, data) :]
-        files.fsync(file)
+        if sync:
+            files.fsync(file)
     finally:
         files.close(file)
 

@@ -38,8 +38,6 @@ class Database:
         self._reader = self._engine.execution_options(
             **({"wfc_read": True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"})
         )
-        if create:
-            self._create()
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -76,15 +74,12 @@ class Database:
             return Corrupt(f"{self.place} is damaged: {text}")
         return StorageError(f"cannot {doing} {self.place}: {text}")
 
-    def lock(self, connection: Connection) -> None:
-        """Let nobody else make or fill the tables until this transaction (a write) ends."""
+    def make_tables(self, connection: Connection) -> None:
+        """Make the tables that are missing; until this transaction (a write) ends nobody else
+        makes or fills them."""
         if not self.is_sqlite:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-
-    def _create(self) -> None:
-        with self.write() as connection:
-            self.lock(connection)
-            schema.metadata.create_all(connection)
+        schema.metadata.create_all(connection)
 
 
 def _normal(url: str | URL) -> URL:

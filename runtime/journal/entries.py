@@ -105,22 +105,18 @@ def storable(text: str) -> str:
 
 
 def check_meta(database: Database, sealer: Sealer, create: bool) -> None:
-    """Check a journal's format and key, or write them into a new one."""
-    with database.write() if create else database.read() as db:
-        if create:
-            database.lock(db)
-        try:
-            found = {row.name: row.value for row in db.execute(sa.select(schema.meta))}
-        except sa.exc.ProgrammingError as error:
-            raise _no_journal(database) from error
-        except sa.exc.OperationalError as error:
-            if "no such table" not in str(error):
-                raise
-            raise _no_journal(database) from error
-        if not found and create:
-            mine = {"format": str(schema.FORMAT), "key_id": sealer.key_id}
-            db.execute(sa.insert(schema.meta), [{"name": k, "value": v} for k, v in mine.items()])
-            return
+    """Check a journal's format and key; with `create` a new one is made where there is none."""
+    found = _meta(database)
+    if not found and create:
+        with database.write() as db:
+            database.make_tables(db)
+            found = _select_meta(db)
+            if not found:
+                found = {"format": str(schema.FORMAT), "key_id": sealer.key_id}
+                rows = [{"name": name, "value": value} for name, value in found.items()]
+                db.execute(sa.insert(schema.meta), rows)
+    if not found:
+        raise StorageError(f"there is no journal in {database.place}")
     stored = str(found.get("format", ""))
     if not stored.isdecimal():
         raise CorruptRecord(f"the journal in {database.place} does not say its format")
@@ -136,5 +132,16 @@ def check_meta(database: Database, sealer: Sealer, create: bool) -> None:
         )
 
 
-def _no_journal(database: Database) -> StorageError:
-    return StorageError(f"there is no journal in {database.place}")
+def _meta(database: Database) -> dict[str, str]:
+    """What the journal says of itself; nothing when there is none yet."""
+    with database.read() as db:
+        try:
+            return _select_meta(db)
+        except (sa.exc.ProgrammingError, sa.exc.OperationalError) as error:
+            if any(sign in str(error) for sign in ("no such table", "UndefinedTable")):
+                return {}
+            raise
+
+
+def _select_meta(db: Connection) -> dict[str, str]:
+    return {row.name: row.value for row in db.execute(sa.select(schema.meta))}
