@@ -140,6 +140,11 @@ class Engine(Waits):
         self.live = True
         self.now = max(self.now, now)
         self.homes.clear()
+        if self.unsaid is not None:
+            # The end follows from the journal, but the record of it was lost.
+            ended, self.unsaid = self.unsaid, None
+            self.end(ended)
+            return self._settle_down()
         self._regroup()
         for key, again in list(self.retry_undecided.items()):
             if key in self.undecided:
@@ -332,7 +337,7 @@ class Engine(Waits):
         lead = calls[0] if calls else members[0].node
         options = getattr(lead, "options", {})
         known: dict[str, Value | HopState | Raised] = {
-            f"{scope.g.nodes[i].node.id}/{step}" if step else scope.g.nodes[i].node.id: value
+            _outer_step(scope.g.nodes[i].node.id, step): value
             for i in nodes
             for step, value in scope.known.get(i, {}).items()
         }
@@ -647,11 +652,13 @@ class Engine(Waits):
     def _step_kept(self, work: Dispatch, step: str) -> bool:
         if not work.scope.frame.checkpoint:
             return False
-        top = step.split("/")[0]
         if work.kind == "map" and work.fan is not None:
-            return self._column_kept(work.fan, top)
-        if work.kind == "unit" and top in work.scope.g.index:
-            return self.keeps(work.scope, work.scope.g.index[top])
+            body = work.fan.scope.g.inner[self.map_node(work.fan).id]
+            at, _, _ = body.split_step(step)
+            return at is None or self._column_kept(work.fan, body.nodes[at].node.id)
+        if work.kind == "unit":
+            at, _, _ = work.scope.g.split_step(step)
+            return at is None or self.keeps(work.scope, at)
         return True
 
     def _place_of(self, work: Dispatch) -> tuple[str, str]:
@@ -671,21 +678,17 @@ class Engine(Waits):
         elif kind == "frame" and frame is not None:
             frame.known[step] = value
         else:
-            top, _, rest = step.partition("/")
-            plain = top.split("~")[0]
-            at = scope.g.index.get(plain)
+            at, hopped, rest = scope.g.split_step(step)
             if at is None:
                 if not isinstance(value, HopState | Raised):
                     scope.prefilled[step] = value
                 return
-            if not rest and plain == top and not isinstance(value, HopState | Raised):
+            if not rest and not hopped and not isinstance(value, HopState | Raised):
                 if scope.status[at] == RUNNING:
                     self.counts["done"] += 1
                     self.settle(scope, at, value, not self.keeps(scope, at) or fleeting(value))
             else:
-                scope.known.setdefault(at, {})[
-                    step[len(plain) + 1 :] if rest or "~" in top else ""
-                ] = value
+                scope.known.setdefault(at, {})[_inner_step(hopped, rest)] = value
 
     def _on_hop(self, report: Hop) -> None:
         work = self.works.get(report.work)
@@ -709,9 +712,11 @@ class Engine(Waits):
         elif kind == "frame" and frame is not None:
             known = frame.known
         else:
-            top = at.split("/")[0].split("~")[0]
-            known = scope.known.setdefault(scope.g.index[top], {})
-            at = at[len(top) + 1 :] if len(at) > len(top) else ""
+            index_of, hopped, rest = scope.g.split_step(at)
+            if index_of is None:
+                return
+            known = scope.known.setdefault(index_of, {})
+            at = _inner_step(hopped, rest)
         for step in [s for s in known if s.startswith((f"{at}/", f"{at}~")) or not at]:
             del known[step]
         known[f"{at}~"] = state
@@ -843,8 +848,7 @@ class Engine(Waits):
             self._at(frame.scope, f"{frame.path}!retry", record, again)
 
     def _unit_attempt(self, scope: Scope, nodes: list[int], record: Attempted) -> None:
-        top = record.step.split("/")[0].split("~")[0]
-        at = scope.g.index.get(top)
+        at, _, _ = scope.g.split_step(record.step)
         rest = [i for i in nodes if scope.status[i] == RUNNING]
         if at is None or at not in rest:
             at = rest[0] if rest else nodes[0]
@@ -907,7 +911,7 @@ class Engine(Waits):
         index: int, step: str, dynamic: Dynamic, home: int | None,
     ) -> None:  # fmt: skip
         """Open the frame of a graph that a task returned."""
-        if kind == "unit" and "/" not in step and "~" not in step:
+        if kind == "unit" and step in scope.g.index:
             at = scope.g.index[step]
             rest = [i for i in nodes if scope.status[i] == RUNNING and i != at]
             self._loosen(scope, rest)
@@ -971,8 +975,9 @@ class Engine(Waits):
         fact: Value | Raised,
     ) -> None:  # fmt: skip
         if kind == "unit":
-            top, _, rest = step.partition("/")
-            scope.known.setdefault(scope.g.index[top.split("~")[0]], {})[rest] = fact
+            at, hopped, rest = scope.g.split_step(step)
+            if at is not None:
+                scope.known.setdefault(at, {})[_inner_step(hopped, rest)] = fact
         else:
             self._advance(kind, scope, fan, frame, index, step, fact)
 
@@ -1058,6 +1063,7 @@ class Engine(Waits):
                 self.abort(self.root, ("cancelled", record.reason))
         elif isinstance(record, Ended):
             self.ended = True
+            self.unsaid = None
 
     def _replay_completed(self, record: Completed) -> None:
         if not record.node:
@@ -1209,6 +1215,17 @@ class Engine(Waits):
             if work.kind == "unit":
                 work.park = False
                 self._place(work.scope, work.node, work)
+
+
+def _inner_step(hopped: str, rest: str) -> str:
+    """A relative path inside a node: `~3/step`, `step`, or `~` for where a frame has hopped to."""
+    return f"{hopped}/{rest}" if hopped and rest else hopped or rest
+
+
+def _outer_step(node: str, step: str) -> str:
+    if not step:
+        return node
+    return f"{node}{step}" if step.startswith("~") else f"{node}/{step}"
 
 
 def _is_its_own(node: AnyNode, name: str) -> bool:

@@ -392,10 +392,16 @@ class Frames(Flow):
             ended = Ended("failed", self.now, error=outcome[1])
         else:
             ended = Ended("cancelled", self.now)
+        if self.live:
+            self.end(ended)
+        else:
+            self.unsaid = ended
+
+    def end(self, ended: Ended) -> None:
+        """Write the run's end down, and say it."""
         self.ended = True
         self.record(ended, sync=True)
-        if self.live:
-            self.effects.append(Finish(ended))
+        self.effects.append(Finish(ended))
 
     # ------------------------------------------------------------------ continuations
 

@@ -197,6 +197,19 @@ class GraphInfo:
         self.free: set[str] = {n for n in named if n not in self.index}
         self.free_handles: set[str] = {n for n in handled if n not in self.index}
 
+    def split_step(self, step: str) -> tuple[int | None, str, str]:
+        """The node that a relative path starts at, the mark of a hop after it (`~3`), and the rest.
+
+        Ids of inlined nodes hold slashes themselves, so the longest id that fits is meant.
+        """
+        parts = step.split("/")
+        for end in range(len(parts), 0, -1):
+            head = "/".join(parts[:end])
+            name, tilde, hop = head.partition("~")
+            if name in self.index:
+                return self.index[name], tilde + hop, "/".join(parts[end:])
+        return None, "", step
+
     def _read_inner(self, info: NodeInfo) -> None:
         node = info.node
         free: set[str] = set()

@@ -18,7 +18,7 @@ from typing import Any
 
 from wfc.plan.model import Plan, WorkflowDef
 from wfc.runtime.engine.graphs import Book, GraphInfo
-from wfc.runtime.engine.records import Append, Effect, Record
+from wfc.runtime.engine.records import Append, Effect, Ended, Record
 from wfc.runtime.values import (
     HOLLOW,
     Bound,
@@ -289,6 +289,7 @@ class Core(ABC):  # noqa: B024
         self.expr_jobs: dict[int, tuple[str, Any, bool]] = {}
         self.root: Frame | None = None
         self.ended = False
+        self.unsaid: Ended | None = None
         self.counts: dict[str, int] = {"done": 0, "failed": 0, "retried": 0}
 
     def later(self, step: Callable[..., None], *args: Any) -> None:
