@@ -74,6 +74,7 @@ class Runner:
     def registry(self) -> Registry:
         """What calls can name; the plan is read when it is first needed."""
         if self._registry is None:
+            self._functions()  # values may be of classes that come with the functions
             plan = Plan.from_json(self.program.plan)
             self._registry = Registry(Linked(plan), self._functions)
         return self._registry
