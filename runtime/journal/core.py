@@ -219,9 +219,10 @@ class Journal:
         """
         check_name(run_id, "run")
         owner = owner or Owner.current()
-        now = self._clock() if now is None else now
         with self.database.write() as db:
             row = self._row(db, run_id, lock=True)
+            # Only now: to get the lock may have taken a while.
+            now = self._clock() if now is None else now
             taken = lease.take(db, self._sealer, row, owner, now, ttl)
             self._failpoint("acquire.updated")
         self._failpoint("acquire.committed")

@@ -63,6 +63,8 @@ class Database:
             raise self._failure(doing, error.orig or error) from error
         except sqlite3.Error as error:
             raise self._failure(doing, error) from error
+        except UnicodeDecodeError as error:  # SQLite quotes what it found in the file
+            raise Corrupt(f"{self.place} is damaged: {error}") from error
         except SQLAlchemyError as error:
             raise StorageError(f"cannot {doing} {self.place}: {error}") from error
 

@@ -23,7 +23,8 @@ from wfc.runtime.codec import PROTOCOL, Buffer
 from wfc.runtime.storage_errors import CorruptRecord
 
 _HEAD = b"r1"
-_SINGLETONS = {"MISSING": values.MISSING, "HOLLOW": values.HOLLOW}
+# Read back as the one object that there is of them.
+_SINGLETONS: dict[str, Any] = {"MISSING": values.MISSING, "Hollow": lambda: values.HOLLOW}
 # What is only in some process's memory: nothing could be made of it after a restart.
 _FLEETING = (values.Transient,)
 _CLASSES: tuple[type, ...] = (
@@ -57,8 +58,8 @@ class RecordCodec:
             values.Stored,
             (v.key, v.size, v.seal, v.type) if v.type else (v.key, v.size, v.seal),
         )
-        self._reducers[values.Hollow] = lambda _: "HOLLOW"
-        self._allowed = frozenset(known) | {type(values.MISSING)}
+        self._reducers[values.Hollow] = lambda _: (values.Hollow, ())
+        self._allowed = frozenset(known) | {values.Hollow, type(values.MISSING)}
 
     def pack(self, record: Any) -> bytes:
         """The bytes of a record; raises `TypeError` for one that holds anything else."""
