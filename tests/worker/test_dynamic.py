@@ -189,6 +189,8 @@ def test_waits_are_for_the_engine() -> None:
         "add#3",
         "group",
         "wait",
+        "ready",
+        "pending",
         "total",
         "return",
     ]
@@ -196,8 +198,8 @@ def test_waits_are_for_the_engine() -> None:
     wait = graph.nodes[4]
     assert (wait.members, wait.quorum.form, wait.quorum.value, wait.timeout) == (
         ["handle", "group"], "count", ["lit", 2], ["lit", 5])  # fmt: skip
-    assert graph.nodes[6].expr[0] == "dict"
-    assert graph.nodes[5].catch
+    assert graph.nodes[8].expr[0] == "dict"
+    assert graph.nodes[7].catch
 
 
 def test_another_shape_goes_elsewhere() -> None:
