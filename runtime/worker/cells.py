@@ -275,6 +275,12 @@ def _nbytes(value: Any) -> int:
     return size if isinstance(size, int) else 0
 
 
+def value_of(cell: Cell) -> Value:
+    """A cell as a value of its own."""
+    found: Value = cell if type(cell) in VALUES else Inline(obj=cell)
+    return found
+
+
 def unpicklable_result(error: Unpicklable, value: Any, task: str) -> str:
     """The message of an `UnpicklableResult`: what happened and what to do about it."""
     if isinstance(value, GeneratorType):

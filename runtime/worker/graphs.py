@@ -264,6 +264,8 @@ class _Builder:
             return
         if isinstance(handle, WaitPart):
             # A node of its own, so that a pending part is joined like any other pending value.
+            if (id(handle.wait), handle.part) in self._parts:
+                return
             name = self._parts[id(handle.wait), handle.part] = self._name(handle.part)
             expr = ["attr", ["name", self._ids[id(handle.wait)]], handle.part]
             built.nodes.append(ExprNode(id=name, where=where, expr=expr))

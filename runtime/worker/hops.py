@@ -11,7 +11,7 @@ from wfc.runtime.linked import LinkedWorkflow
 from wfc.runtime.steps import CallStep, shape_of
 from wfc.runtime.values import ErrorInfo, Inline, Value
 from wfc.runtime.work import Became, Dynamic, Hop, HopState, Log, Partial, Report
-from wfc.runtime.worker.cells import VALUES, Unpicklable, own_copy
+from wfc.runtime.worker.cells import Unpicklable, own_copy, value_of
 from wfc.runtime.worker.dynamic import Continuation
 from wfc.runtime.worker.errors import error_info
 from wfc.runtime.worker.frames import CallLike, Frame, Job, ResumeStep, task_arguments
@@ -299,7 +299,7 @@ class Hops:
                 prefix = path + "/" if path else ""
                 facts = [*frame.unsent.items(), *frame.closed]
                 self.out += [
-                    Partial(self.job.work.id, self.offset, prefix + name, self._value_of(cell))
+                    Partial(self.job.work.id, self.offset, prefix + name, value_of(cell))
                     for name, cell in facts
                 ]
             frame.unsent = {}
@@ -346,11 +346,7 @@ class Hops:
         return {"$dynamic": self.job.cells.value(state)}
 
     def _as_value(self, value: Any) -> Value:
-        return self._value_of(self.job.cells.cell(value))
-
-    def _value_of(self, cell: Any) -> Value:
-        found: Value = cell if type(cell) in VALUES else Inline(obj=cell)
-        return found
+        return value_of(self.job.cells.cell(value))
 
 
 class _Scope:

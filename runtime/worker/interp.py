@@ -273,13 +273,21 @@ class Element(Hops):
 
     # ------------------------------------------------------------------ calls
 
-    def adopt(self, step: CallStep, continuation: Continuation) -> None:
-        """The first call has been made already, and has become a graph."""
-        self.top.pos = 1
-        self.at = self.top, step
-        self.fresh = step.checkpoint
-        self.adopted = continuation
-        self._child(self.top, step, ())
+    def adopt(
+        self, position: int, env: dict[str, Any], cells: dict[str, Any], made: Continuation
+    ) -> None:
+        """The steps before `position` are done already, and the call there has become a graph."""
+        top, step = self.top, self.job.steps[position]
+        top.pos = position + 1
+        top.env = env
+        top.facts.update(cells)
+        kept = {s.id for s in self.job.steps if s.kind == "call" and s.checkpoint}
+        if top.checkpoint:
+            top.unsent.update((n, c) for n, c in cells.items() if n in kept)
+        self.at = top, step
+        self.fresh = bool(kept.intersection(cells)) or step.checkpoint
+        self.adopted = made
+        self._child(top, step, ())
 
     def _call(self, frame: Frame, step: CallStep) -> None:
         if self.known:

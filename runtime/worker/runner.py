@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from time import perf_counter
 from typing import Any
 
@@ -18,14 +18,18 @@ from wfc.runtime.valuestore import ValueStore
 from wfc.runtime.work import Failed, Program, Report, ValueLost, Work
 from wfc.runtime.worker.cells import Cells, Large, NoLarge, ValueGone
 from wfc.runtime.worker.context import Stage
-from wfc.runtime.worker.elements import BadResult, FastElements, Pack, element_cells
+from wfc.runtime.worker.elements import BadResult, Pack, element_cells
 from wfc.runtime.worker.errors import dotted, message_of
+from wfc.runtime.worker.fast import FastElements
 from wfc.runtime.worker.frames import Job
 from wfc.runtime.worker.interp import Element
 from wfc.runtime.worker.registry import Registry
 
 FLUSH = 0.015
 """Seconds of work after which what there is gets reported."""
+
+
+_last: Any = None
 
 
 class Runner:
@@ -90,13 +94,12 @@ class Runner:
 
     # ------------------------------------------------------------------ running
 
-    def run(self, batch: Sequence[Work]) -> Iterator[list[Report]]:
+    def run(self, batch: Iterable[Work]) -> Iterator[list[Report]]:
         """Run the works, one after the other; yields reports every few milliseconds of work, and
         whatever is left at the end. Offsets are those of the works as they are given."""
         self._out = []
         self._deadline = perf_counter() + self._flush
-        if self._given is None and self._registry is not None:
-            load(self.program.functions)  # another program may have run here in the meantime
+        self._take_over()
         try:
             for work in batch:
                 yield from self._work(work)
@@ -104,6 +107,13 @@ class Runner:
                 yield self._take()
         finally:
             self.between = True
+
+    def _take_over(self) -> None:
+        """Of several programs in one process the one that runs has its modules in place."""
+        global _last
+        if _last is not self and self._given is None and self._registry is not None:
+            load(self.program.functions)
+        _last = self
 
     def _take(self) -> list[Report]:
         out, self._out = self._out, []

@@ -64,12 +64,21 @@ def main() -> None:
             ),
         ],
     )
-    fan = workflow("main", ["xs"], [
-        map_("out", ["x"], name("xs"), [call("f", "nothing", [name("x")])], [("out", name("f"))]),
-        map_("pairs", ["x"], name("xs"), [call("f", "pair", [name("x")])], [("pairs", name("f"))]),
-        map_("sums", ["x"], name("xs"), [call("f", "nothing", [["bin", "+", name("x"), lit(1)]])], [("sums", name("f"))]),
-        map_("two", ["x"], name("xs"), [call("f", "nothing", [name("x")]), call("g", "nothing", [name("f")])], [("two", name("g"))]),
-    ])  # fmt: skip
+
+    def over(id: str, nodes: list[Any], out: str) -> Any:
+        return map_(id, ["x"], name("xs"), nodes, [(id, name(out))])
+
+    first = call("f", "nothing", [name("x")])
+    fan = workflow(
+        "main",
+        ["xs"],
+        [
+            over("out", [first], "f"),
+            over("pairs", [call("f", "pair", [name("x")])], "f"),
+            over("sums", [call("f", "nothing", [["bin", "+", name("x"), lit(1)]])], "f"),
+            over("two", [first, call("g", "nothing", [name("f")])], "g"),
+        ],
+    )
     functions = {"nothing": nothing, "pair": pair, "count": count}
     made = runner(plan(exp, deep, fan, tasks=dict.fromkeys(functions)), functions)
     n = 200_000

@@ -376,7 +376,7 @@ def test_fan_out_bodies() -> None:
                     ("twice", ["bin", "*", name("f"), lit(2)]),
                     ("named", name("f"), name("x"), ["cmp", ["<"], [name("x"), lit(3)]]),
                 ],
-            )  # fmt: skip
+            )
         ],
     )
     one = work("main/m", {"k": 1}, map="m", path="main", items=[1, 2, 3])

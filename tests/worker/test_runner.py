@@ -61,7 +61,7 @@ def where() -> str:
     return os.getcwd()
 
 
-class Rude(Exception):
+class RudeError(Exception):
     def __init__(self) -> None:
         super().__init__()
         self.lock = threading.Lock()
@@ -76,7 +76,7 @@ def raises(kind: str) -> None:
     if kind == "interrupt":
         raise KeyboardInterrupt
     if kind == "rude":
-        raise Rude
+        raise RudeError
     try:
         raise KeyError("first")
     except KeyError as error:
@@ -249,7 +249,7 @@ def test_the_folder_is_put_back_and_the_streams_are_ours_only_meanwhile() -> Non
     [
         ("exit", "SystemExit", "the task called exit(3)"),
         ("interrupt", "KeyboardInterrupt", ""),
-        ("rude", f"{__name__}.Rude", "<Rude, whose __str__ raises RuntimeError>"),
+        ("rude", f"{__name__}.RudeError", "<RudeError, whose __str__ raises RuntimeError>"),
         ("chain", "ValueError", "second"),
     ],
 )
@@ -337,8 +337,12 @@ def test_a_function_that_is_missing_fails_the_work() -> None:
 
 def test_secrets_are_resolved_here_and_go_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN", "canary-1234")
-    nodes = [expr("t", ["secret", "TOKEN"]), call("p", "prints", [name("t")], checkpoint=False),
-             call("s", "same", [name("t")]), call("r", "raises", [["idx", ["dict", []], name("t")]])]  # fmt: skip
+    nodes = [
+        expr("t", ["secret", "TOKEN"]),
+        call("p", "prints", [name("t")], checkpoint=False),
+        call("s", "same", [name("t")]),
+        call("r", "raises", [["idx", ["dict", []], name("t")]]),
+    ]
     one = flow(nodes)
     reports = run(one, work("main"))
     import pickle
@@ -355,3 +359,28 @@ def test_rows_are_joined_with_copies() -> None:
     again = work("main")
     again.env = {"xs": Rows([Column(None, 2, [0, 5]), [item]])}
     assert result(one, again) == 5
+
+
+def test_straight_bodies_report_what_was_done_before_a_failure() -> None:
+    body = [
+        call("a", "same", [name("x")]),
+        expr("e", ["list", [name("a")]]),
+        call("b", "later", [["idx", name("e"), lit(0)]]),
+    ]
+    one = fan(*body, out="b")
+    reports = run(one, elements([1, "x", 3]))
+    assert [(d.start, {n: c.load() for n, c in d.columns.items()}) for d in of(Done, reports)] == [
+        (0, {"a": [1], "b": [2]}),
+        (2, {"a": [3], "b": [4]}),
+    ]
+    assert [(p.offset, p.node, p.value.load()) for p in of(Partial, reports)] == [(1, "a", "x")]
+    assert failure(reports).node == "b"
+
+
+def test_a_full_disk_in_a_fan_out() -> None:
+    class Full:
+        def put(self, key: str, buffers: Any) -> Any:
+            raise StorageError("no space")
+
+    reports = run(fan(call("f", "big", [name("x")]), store=Full()), elements([1, 2]))
+    assert [f.error.type for f in of(Failed, reports)] == ["wfc.StorageError"] * 2
