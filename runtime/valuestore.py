@@ -314,7 +314,7 @@ class FolderValues:
                 entries = sorted(
                     (entry.name, entry.is_dir(follow_symlinks=False))
                     for entry in found
-                    if is_name(entry.name)
+                    if is_name(entry.name) and not entry.is_symlink()
                 )
         except OSError as error:
             raise os_failure("list", self._path("/".join(names)), error) from error

@@ -59,7 +59,7 @@ class RecordCodec:
             (v.key, v.size, v.seal, v.type) if v.type else (v.key, v.size, v.seal),
         )
         self._reducers[values.Hollow] = lambda _: (values.Hollow, ())
-        self._allowed = frozenset(known) | {values.Hollow, type(values.MISSING)}
+        self._allowed = frozenset((*known, values.Hollow, type(values.MISSING)))
 
     def pack(self, record: Any) -> bytes:
         """The bytes of a record; raises `TypeError` for one that holds anything else."""

@@ -1,0 +1,270 @@
+"""The store as a whole: what is made where, with which rights and which key, and how it fails."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import os
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.storage.faults import FaultyFiles
+from tests.storage.postgres import Server
+from tests.storage.test_journal import DEFINITION
+from wfc.runtime.codec import encode_buffers
+from wfc.runtime.journal import Journal
+from wfc.runtime.names import BadName
+from wfc.runtime.storage_errors import Owned, StorageError, UnknownRun, WrongKey
+from wfc.runtime.store import Store, open_values
+from wfc.runtime.valuestore import new_key
+
+
+def test_what_is_made(quick: Path) -> None:
+    old = os.umask(0)
+    try:
+        with Store.open(quick / ".wfc", environ={}) as store:
+            store.journal.create_run("r1", DEFINITION)
+            modes = {
+                path.name: stat.S_IMODE(path.stat().st_mode)
+                for path in [quick / ".wfc", *(quick / ".wfc").iterdir()]
+            }
+    finally:
+        os.umask(old)
+    assert (quick / ".wfc" / ".gitignore").read_text() == "*\n"
+    assert modes == {
+        ".wfc": 0o700,
+        ".gitignore": 0o600,
+        "journal.db": 0o600,
+        "journal.db-shm": 0o600,
+        "journal.db-wal": 0o600,
+        "key": 0o600,
+        "values": 0o700,
+    }
+
+
+def test_opened_again(quick: Path) -> None:
+    with Store.open(quick, environ={}) as store:
+        store.journal.create_run("r1", DEFINITION)
+        key = store.key
+    with Store.open(quick, create=False, environ={}) as store:
+        assert store.key == key
+        assert store.journal.definition("r1") == DEFINITION
+
+
+def test_none_there(quick: Path) -> None:
+    with pytest.raises(StorageError, match="there is no store in"):
+        Store.open(quick / "none", create=False, environ={})
+    assert not (quick / "none").exists()
+    with pytest.raises(StorageError, match=r"no journal\.db"):
+        Store.open(quick, create=False, environ={})
+    assert list(quick.iterdir()) == []
+
+
+def test_the_key_from_the_environment(quick: Path) -> None:
+    key = bytes(range(1, 33))
+    texts = [key.hex(), base64.b64encode(key).decode(), base64.urlsafe_b64encode(key).decode()]
+    for text in (*texts, f" {texts[0]}\n"):
+        with Store.open(quick, environ={"WFC_STORE_KEY": text}) as store:
+            assert store.key == key
+    assert not (quick / "key").exists()
+    with pytest.raises(WrongKey, match=r"missing: there is no .*WFC_STORE_KEY is not set"):
+        Store.open(quick, environ={})
+    assert not (quick / "key").exists()
+    with pytest.raises(WrongKey, match="another key"):
+        Store.open(quick, environ={"WFC_STORE_KEY": bytes(32).hex()})
+
+
+@pytest.mark.parametrize("text", ["00", "x" * 64, "not a key", "00" * 33, "é" * 32])
+def test_no_keys(quick: Path, text: str) -> None:
+    with pytest.raises(WrongKey, match="32 bytes") as caught:
+        Store.open(quick, environ={"WFC_STORE_KEY": text})
+    assert text not in str(caught.value)
+    (quick / "key").write_text(text)
+    with pytest.raises(WrongKey, match="32 bytes"):
+        Store.open(quick, environ={})
+
+
+def test_made_by_many_at_once(quick: Path) -> None:
+    keys: list[bytes | BaseException] = []
+    start = threading.Barrier(6)
+
+    def open_it() -> None:
+        start.wait()
+        try:
+            with Store.open(quick / "store", environ={}) as store:
+                keys.append(store.key)
+        except BaseException as error:
+            keys.append(error)
+
+    threads = [threading.Thread(target=open_it) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(keys) == 6
+    assert len(set(keys)) == 1
+    assert [path.name for path in (quick / "store").glob(".key*")] == []
+
+
+def test_a_worker_opens_the_values_alone(quick: Path) -> None:
+    with Store.open(quick, environ={}) as store:
+        key = new_key("r1")
+        size, seal = open_values(store.values_url, store.key).put(key, encode_buffers([1, 2]))
+        assert len(store.values.get(key, size, seal)) == size
+
+
+def test_delete(quick: Path) -> None:
+    with Store.open(quick, environ={}) as store:
+        for run_id in ("r1", "r10"):
+            store.journal.create_run(run_id, DEFINITION)
+            store.values.put(new_key(run_id), [b"x"])
+        lease = store.journal.acquire("r1")
+        with pytest.raises(Owned):
+            store.delete_run("r1")
+        store.journal.release(lease)
+        store.delete_run("r1")
+        with pytest.raises(UnknownRun):
+            store.delete_run("r1")
+        assert [key.split("/")[0] for key in store.values.list()] == ["r10"]
+        store.values.put("r7/lost", [b"x"])
+        assert list(store.orphans()) == ["r7/lost"]
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "r\0"])
+def test_bad_names_touch_nothing(quick: Path, name: str) -> None:
+    with Store.open(quick, environ={}) as store:
+        journal = store.journal
+        store.close()  # whatever is done now would open it again
+        before = sorted(path.name for path in quick.rglob("*"))
+        for ask in (
+            lambda: journal.create_run(name, DEFINITION),
+            lambda: journal.acquire(name),
+            lambda: list(journal.read(name)),
+            lambda: journal.send_signal(name, "s", "1", b""),
+            lambda: journal.send_signal("r1", name, "1", b""),
+            lambda: journal.send_signal("r1", "s", name, b""),
+            lambda: journal.request_cancel(name),
+            lambda: store.delete_run(name),
+        ):
+            with pytest.raises(BadName):
+                ask()
+        assert sorted(path.name for path in quick.rglob("*")) == before
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EACCES])
+def test_every_call_of_making_one_fails_once(quick: Path, code: int) -> None:
+    at = 0
+    while True:
+        files = FaultyFiles(code, at)
+        files.arm()
+        folder = quick / str(at)
+        try:
+            Store.open(folder, environ={}, files=files).close()
+        except StorageError as error:
+            assert files.fired
+            assert str(folder) in str(error)  # noqa: PT017
+        files.disarm()
+        Store.open(folder, environ={}).close()
+        if not files.fired:
+            break
+        at += 1
+    assert at >= 6
+
+
+class TestPostgres:
+    def test_values_in_a_folder(self, quick: Path, postgres: Server) -> None:
+        url = f"{postgres.url('store1')}&values={quick}/v"
+        with Store.open(url, environ={}) as store:
+            store.journal.create_run("r1", DEFINITION)
+            store.values.put(new_key("r1"), [b"x"])
+        assert (quick / "v" / "key").exists()
+        with Store.open(postgres.url("store1"), environ={"WFC_VALUES": f"{quick}/v"}) as store:
+            assert store.journal.definition("r1") == DEFINITION
+            assert len(list(store.values.list("r1"))) == 1
+
+    def test_another_folder_has_another_key(self, quick: Path, postgres: Server) -> None:
+        url = postgres.url("store2")
+        Store.open(f"{url}&values={quick}/a", environ={}).close()
+        with pytest.raises(WrongKey, match="another key"):
+            Store.open(f"{url}&values={quick}/b", environ={})
+
+    def test_without_a_folder(self) -> None:
+        with pytest.raises(StorageError, match="WFC_VALUES"):
+            Store.open("postgresql://127.0.0.1/x", environ={})
+
+
+ENOSPC_CHILD = """
+import resource, signal, sys
+from wfc.runtime.journal import Journal
+from wfc.runtime.storage_errors import StorageError
+
+journal = Journal.open(f"sqlite:///{sys.argv[1]}", bytes(32), create=False)
+lease = journal.acquire("r1")
+journal.append(lease, [("k", b"before")])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+done = 0
+try:
+    while True:
+        journal.append(lease, [("k", bytes(20_000))])
+        done += 1
+except StorageError as error:
+    print(done, error)
+"""
+
+
+def test_a_journal_that_may_not_grow(quick: Path) -> None:
+    """The nearest thing to a full disk that needs no privileges."""
+    path = quick / "journal.db"
+    journal = Journal.open(f"sqlite:///{path}", bytes(32))
+    journal.create_run("r1", DEFINITION)
+    done = subprocess.run(
+        [sys.executable, "-c", ENOSPC_CHILD, str(path)], capture_output=True, text=True, check=True
+    )
+    count, _, message = done.stdout.partition(" ")
+    assert "cannot write to" in message
+    assert str(path) in message
+    assert len(list(journal.read("r1"))) == 1 + int(count)
+    lease = journal.acquire("r1")
+    journal.append(lease, [("k", b"mended")])
+    assert len(list(journal.read("r1"))) == 2 + int(count)
+    journal.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
+def test_a_full_disk(quick: Path) -> None:
+    full = quick / "full"
+    full.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(full)], check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("this root cannot mount")
+    try:
+        store = Store.open(full / "store", environ={})
+        store.journal.create_run("r1", DEFINITION)
+        lease = store.journal.acquire("r1")
+        acknowledged = 0
+        with pytest.raises(StorageError, match="full"):  # noqa: PT012
+            while True:
+                store.journal.append(lease, [("k", os.urandom(10_000))])
+                acknowledged += 1
+        assert acknowledged > 5
+        with pytest.raises(StorageError, match=r"no space is left .*ENOSPC"):
+            store.values.put(new_key("r1"), [bytes(2_000_000)])
+        assert list(store.values.list()) == []
+        assert len(list(store.journal.read("r1"))) == acknowledged
+        subprocess.run(["mount", "-o", "remount,size=8m", str(full)], check=True)
+        store.journal.append(lease, [("k", b"mended")])
+        assert len(list(store.journal.read("r1"))) == acknowledged + 1
+        store.close()
+        subprocess.run(["mount", "-o", "remount,ro", str(full)], check=True)
+        with pytest.raises(StorageError, match=r"read-?only"):
+            Store.open(full / "store", environ={})
+    finally:
+        subprocess.run(["umount", str(full)], check=True)
