@@ -12,30 +12,22 @@ from time import perf_counter
 from types import CoroutineType
 from typing import Any
 
+from wfc.plan.expr import ExprError
 from wfc.runtime.policy import retries_error
 from wfc.runtime.steps import CallStep
 from wfc.runtime.storage_errors import StorageError
-from wfc.runtime.values import HOLLOW, MISSING, Bound, ErrorInfo, Raised, Result
+from wfc.runtime.values import HOLLOW, MISSING, ErrorInfo, Raised, Result
 from wfc.runtime.work import Failed, HopState, Report
-from wfc.runtime.worker.cells import (
-    IMMUTABLE,
-    VALUES,
-    Source,
-    Unpicklable,
-    ValueGone,
-    is_plain,
-    own_copy,
-    unpicklable_result,
-)
+from wfc.runtime.worker.cells import IMMUTABLE, VALUES, Source, ValueGone, is_plain, own_copy
 from wfc.runtime.worker.context import WATCH
 from wfc.runtime.worker.dynamic import Continuation
 from wfc.runtime.worker.errors import error_info, expression_error
-from wfc.runtime.worker.frames import DEEP, Frame, Job, task_arguments
-from wfc.runtime.worker.hops import Hops, StepError, Stop
-from wfc.runtime.worker.secrets import redact
+from wfc.runtime.worker.frames import Frame, Job, task_arguments
+from wfc.runtime.worker.hops import StepError, Stop
+from wfc.runtime.worker.outcomes import NOWHERE, Outcomes
 
 
-class Element(Hops):
+class Element(Outcomes):
     """One element of a job being run.
 
     `advance(deadline)` runs it until it is done (`True`; then `report` is set when it ended other
@@ -52,7 +44,6 @@ class Element(Hops):
         self.fresh = False  # past the step that the attempts count for
         self.urgent = False  # something is to be reported before anything else is done
         self.exited = False  # the work's own frame has ended by itself
-        self.failed_binding: str | None = None
         self.adopted: Continuation | None = None
         self.report: Report | None = None
         self.result: Any = MISSING
@@ -71,62 +62,38 @@ class Element(Hops):
             self.resume(top, self.known["~"])
 
     def _bind_item(self, frame: Frame) -> None:
+        """Give the element's item its names. What is wrong with it fails the element."""
         job = self.job
         assert job.map is not None
-        item = job.items[self.offset]
+        item, targets = job.items[self.offset], job.map.targets
         source = None
-        if type(item) in VALUES:
-            source = Source(item, job.cells.load)
-            item = source.very()
-        targets = job.map.targets
-        if len(targets) == 1:
-            frame.env[targets[0]] = item
-            frame.src.pop(targets[0], None)
-            if source is not None:
-                frame.src[targets[0]] = source
+        try:
+            if type(item) in VALUES:
+                source = Source(item, job.cells.load)
+                item = source.very()
+            items = [item] if len(targets) == 1 else list(item)
+            if len(items) != len(targets):
+                raise ExprError(f"expected {len(targets)} values to unpack, got {len(items)}")
+        except ValueGone:
+            raise
+        except Exception as error:
+            info = expression_error(error, job.path(self.offset), job.map.where)
+            if isinstance(error, StorageError):
+                info = ErrorInfo("wfc.StorageError", str(error), task=info.task)
+            self.report = Failed(job.work.id, self.offset, "", info)
             return
-        items = list(item)
-        if len(items) != len(targets):
-            message = f"expected {len(targets)} values to unpack, got {len(items)}"
-            self.failed_binding = message
-            items = (items + [None] * len(targets))[: len(targets)]
         for name, one in zip(targets, items, strict=True):
             frame.src.pop(name, None)
             frame.env[name] = one
-
-    # ------------------------------------------------------------------ context of the task
-
-    def task_id(self) -> str:
-        """See `wfc.task_id`."""
-        assert self.at is not None
-        return self.id_of(*self.at)
-
-    def attempt(self) -> int:
-        """See `wfc.attempt`."""
-        return 1 if self.fresh else self.attempts
-
-    def check(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """See `wfc.runtime.worker.context.Task`."""
-        self.job.registry.check(name, args, kwargs)
-
-    def id_of(self, frame: Frame, step: Any) -> str:
-        """The id of a task instance."""
-        inner = frame.hops()
-        origin = getattr(step, "origin", None) if frame.parent is None else None
-        path = self.job.path(self.offset, origin)
-        if self.top.hop:
-            path = f"{path}~{self.top.hop}"
-        if inner:
-            path = f"{path}/{inner}"
-        return f"{path}/{step.id}" if step.id else path
+        if source is not None and len(targets) == 1:
+            frame.src[targets[0]] = source
 
     # ------------------------------------------------------------------ the loop
 
     def advance(self, deadline: float) -> bool:
         """Go on; see the class."""
         WATCH.task = self
-        if self.failed_binding is not None:
-            self.report = self._bad_item(self.failed_binding)
+        if self.report is not None:
             return True
         while True:
             try:
@@ -223,7 +190,7 @@ class Element(Hops):
             raise
         except StorageError as error:  # no fault of the task, and nothing to be caught by a spec
             info = ErrorInfo(
-                "wfc.StorageError", f"{error}", task=self.id_of(frame, step or _NOWHERE)
+                "wfc.StorageError", f"{error}", task=self.id_of(frame, step or NOWHERE)
             )
             raise Stop(Failed(self.job.work.id, self.offset, frame.path(), info)) from None
         except Exception as error:  # an expression, or the binding of arguments
@@ -242,34 +209,6 @@ class Element(Hops):
                     frame.src.pop(name, None)
             if frame is self.top and not self.job.whole and name in self.job.exported:
                 self._note(frame, name, frame.env[name], frame.checkpoint, step)
-
-    # ------------------------------------------------------------------ frames end
-
-    def _end(self, frame: Frame) -> bool:
-        """The steps are used up: a frame without an exit returns nothing."""
-        if frame is self.top and not self.job.whole and frame.hop == self.job.work.hop:
-            self.result = None
-            return True
-        return self._return(frame, None, None)
-
-    def _return(self, frame: Frame, value: Any, step: Any) -> bool:
-        """A frame's result; `True` when it was the element's own."""
-        for _ in range(frame.catches):
-            value = Result(True, value)
-        self.exited = frame is self.top
-        return self._deliver(frame, value)
-
-    def _deliver(self, frame: Frame, value: Any) -> bool:
-        parent, call = frame.parent, frame.step
-        if parent is None:
-            self.result = value
-            return True
-        if frame.depth <= DEEP:
-            parent.closed += [(f"{call.id}/{n}", c) for n, c in frame.unsent.items()]
-            parent.closed += [(f"{call.id}/{p}", c) for p, c in frame.closed]
-        self.frame = parent
-        self._settle(parent, call, Result(True, value) if call.catch else value)
-        return False
 
     # ------------------------------------------------------------------ calls
 
@@ -365,142 +304,6 @@ class Element(Hops):
     def _executed(self, step: Any) -> None:
         if step.checkpoint:
             self.fresh = True
-
-    def tidy(self, frame: Frame, step: Any) -> None:
-        """What the task printed is reported; the folder is as before."""
-        text = self.stage.tidy()
-        if text:
-            self.log(frame.join(step.id), text)
-
-    # ------------------------------------------------------------------ results
-
-    def _settle(self, frame: Frame, step: Any, value: Any) -> None:
-        """A call's value is there: make it known to the frame, and a cell of it to be reported."""
-        frame.env[step.id] = value
-        if type(value) in IMMUTABLE and frame.depth and frame.checkpoint and step.checkpoint:
-            frame.facts[step.id] = frame.unsent[step.id] = value
-            return
-        keep = frame.checkpoint and step.checkpoint
-        keep = keep or (type(value) is Result and not value.ok)  # failures always are
-        self._note(frame, step.id, value, keep, step)
-        if step.sync:
-            self.urgent = True
-
-    def _note(self, frame: Frame, name: str, value: Any, keep: bool, step: Any) -> None:
-        job = self.job
-        if job.parked and frame is self.top:
-            path = job.path(self.offset)
-            key = f"{path}~{frame.hop}/{name}" if frame.hop else f"{path}/{name}"
-            job.cells.homes.setdefault(job.home, {})[key] = value
-        cell: Any = HOLLOW
-        if keep or (frame is self.top and name in job.exported):
-            try:
-                cell = job.cells.cell(value, keep)
-            except Unpicklable as error:
-                if not keep and job.parked:
-                    cell = Bound(job.home, key)
-                else:
-                    raise StepError(
-                        frame, step, self._unpicklable(error, frame, step, value)
-                    ) from None
-            if type(cell) in VALUES and not isinstance(cell, Bound):
-                frame.src[name] = Source(cell, job.cells.load)
-            else:
-                frame.src.pop(name, None)
-        else:
-            frame.src.pop(name, None)
-        if keep:
-            frame.facts[name] = frame.unsent[name] = cell
-        else:
-            frame.facts[name] = cell
-
-    def _unpicklable(self, error: Unpicklable, frame: Frame, step: Any, value: Any) -> ErrorInfo:
-        message = unpicklable_result(error, value, getattr(step, "target", step.id))
-        info = ErrorInfo("wfc.UnpicklableResult", message, where=tuple(step.where))
-        return self._placed(info, frame, step)
-
-    # ------------------------------------------------------------------ failures
-
-    def _unwind(self, failure: StepError) -> bool:
-        """Find the `catch` that takes a failure and go on there; `False` when there is none."""
-        if failure.retry:
-            return False
-        frame, step = failure.frame, failure.step
-        result = Result(False, error=self.clean(failure.info))
-        while True:
-            if step is not None and step.kind == "call" and step.catch:
-                self.frame = frame
-                self._settle(frame, step, result)
-                return True
-            catches = frame.catches
-            if step is not None and step.kind == "continuation" and step.catch:
-                catches += 1
-            if catches:
-                value: Any = result
-                for _ in range(catches - 1):
-                    value = Result(True, value)
-                self._deliver(frame, value)
-                return True
-            if frame.parent is None:
-                return False
-            frame, step = frame.parent, frame.step
-
-    def _failed(self, failure: StepError) -> Failed:
-        step = failure.step
-        call = step.call if step is not None and step.kind == "resume" else step
-        node = failure.frame.join(step.id) if step is not None else failure.frame.path()
-        if step is not None and step.kind in ("resume", "continuation"):
-            node = failure.frame.path()
-        options = getattr(call, "options", {})
-        return Failed(
-            self.job.work.id, self.offset, node, self.clean(failure.info), options=dict(options)
-        )
-
-    def _bad_item(self, message: str) -> Failed:
-        job = self.job
-        assert job.map is not None
-        info = ErrorInfo(
-            "wfc.plan.expr.ExprError",
-            message,
-            task=job.path(self.offset),
-            where=tuple(job.map.where),
-        )
-        return Failed(job.work.id, self.offset, "", info)
-
-    def _expression(self, error: Exception, frame: Frame, step: Any) -> ErrorInfo:
-        if isinstance(error, Unpicklable):
-            info = ErrorInfo("wfc.UnpicklableArgument", str(error), where=tuple(step.where))
-            return self._placed(info, frame, step)
-        step = step or _NOWHERE
-        where = (step.call if step.kind == "resume" else step).where
-        return expression_error(error, self.id_of(frame, step), where)
-
-    def _placed(self, info: ErrorInfo, frame: Frame, step: Any = None) -> ErrorInfo:
-        task = self.id_of(frame, step) if step is not None else self.scope_of(frame)
-        return ErrorInfo(info.type, info.message, task=task, where=info.where)
-
-    def scope_of(self, frame: Frame) -> str:
-        """The path of a frame, hops included."""
-        return self.id_of(frame, _NOWHERE)
-
-    @staticmethod
-    def clean(info: ErrorInfo) -> ErrorInfo:
-        """The error without secrets."""
-        message, trace = redact(info.message), redact(info.traceback)
-        if message is info.message and trace is info.traceback:
-            return info
-        return ErrorInfo(
-            info.type, message, trace, info.bases, info.task, info.where, info.attempts
-        )
-
-
-class _Nowhere:
-    id = ""
-    kind = ""
-    where = ()
-
-
-_NOWHERE = _Nowhere()
 
 
 def _copies(args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Sequence[Any], dict[str, Any]]:

@@ -455,3 +455,14 @@ def test_a_million_hops_in_constant_memory() -> None:
 
 def test_inline_values_stay_inline() -> None:
     assert isinstance(value(1), Inline)
+
+
+def test_an_element_that_cannot_be_unpacked_fails_alone() -> None:
+    flow = workflow(
+        "main",
+        ["xs"],
+        [map_("m", ["a", "b"], name("xs"), [call("f", "add", [name("a")])], [("m", name("f"))])],
+    )
+    reports = run(made(flow), work("main/m", map="m", path="main", items=[3, (1, 2)]))
+    assert failure(reports).error.type == "TypeError"
+    assert [(d.start, d.count) for d in of(Done, reports)] == [(1, 1)]
