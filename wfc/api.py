@@ -404,6 +404,11 @@ class Run:
             value = with_code(store, self.id, lambda: load_value(ended.value, store.values))
         return result_of(self.id, ended.status, value, ended.error)
 
+    @property
+    def active(self) -> bool:
+        """Whether this process works, or worked, on the run."""
+        return self._active is not None
+
     def outcome(self) -> Outcome:
         """How the run ended in this process; waits for it. Raises `RunInterrupted` elsewhere."""
         if self._active is None:

@@ -88,6 +88,7 @@ def exit_code(error: BaseException) -> int | None:
     table: tuple[tuple[tuple[type[BaseException], ...], int], ...] = (
         ((SpecError, ParameterError, FunctionsError, BadName, UnknownRun, RunExists), USAGE),
         ((RunFailed,), FAILED),
+        ((ConnectionError,), USAGE),  # no Ray at that address
         ((RunCancelled, RunInterrupted, KeyboardInterrupt), STOPPED),
         ((Owned, StaleLease, CodeChanged), REFUSED),
         ((StorageError,), STORAGE),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import os
+import socket
 import threading
 import weakref
 from collections.abc import Callable
@@ -19,14 +21,26 @@ if TYPE_CHECKING:
     from wfc.runtime.executors.messages import Transport
 
 
+POLL = 0.05
+CONNECT = 10.0
+"""Seconds that a Ray cluster has to take a connection."""
+
+
 class Launcher(Protocol):
     """Something that gets an executor ready, perhaps before it is known what to execute."""
 
-    def __call__(self, program: Program) -> Executor:
-        """The executor, which closes what the launcher has started."""
+    def __call__(self, program: Program, stop: threading.Event) -> Executor:
+        """The executor, which closes what the launcher has started.
+
+        Raises what starting it raised, and `Stopped` when `stop` is set before it is ready.
+        """
 
     def close(self) -> None:
         """End what was started if it was never asked for. Idempotent."""
+
+
+class Stopped(Exception):  # noqa: N818
+    """The run was to be interrupted before there was anything to run it."""
 
 
 class TransportLauncher:
@@ -41,6 +55,7 @@ class TransportLauncher:
         self._made: Transport | None = None
         self._error: BaseException | None = None
         self._used = False
+        self._lock = threading.Lock()
         self._ready = threading.Event()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work, name="wfc-start", daemon=True)
@@ -54,23 +69,27 @@ class TransportLauncher:
         finally:
             self._ready.set()
         self._over.wait()
+        with self._lock:
+            if self._made is not None and not self._used:
+                self._made.close()
 
-    def __call__(self, program: Program) -> Executor:
+    def __call__(self, program: Program, stop: threading.Event) -> Executor:
         """See `Launcher`."""
-        self._ready.wait()
+        while not self._ready.wait(POLL):
+            if stop.is_set():
+                raise Stopped
         if self._error is not None:
             raise self._error
         assert self._made is not None
-        self._used = True
+        with self._lock:
+            self._used = True
         return Pool(self._made, program)
 
     def close(self) -> None:
-        """See `Launcher`."""
-        self._ready.wait()
-        if not self._used and self._made is not None:
-            self._made.close()
-        self._used = True
+        """See `Launcher`. Waits for what is there already, not for what is still being started."""
         self._over.set()
+        if self._ready.is_set():
+            self._thread.join()
 
 
 def launcher(*, local: bool = False, address: str | None = None) -> Launcher:
@@ -79,9 +98,20 @@ def launcher(*, local: bool = False, address: str | None = None) -> Launcher:
         from wfc.runtime.executors.local import LocalTransport
 
         return TransportLauncher(LocalTransport)
+    return TransportLauncher(lambda: _on_ray(address or os.environ.get("RAY_ADDRESS")))
+
+
+def _on_ray(address: str | None) -> Transport:
+    """Ray itself would try for ever where nobody answers. Raises `ConnectionError`."""
     from wfc.runtime.executors.ray import RayTransport
 
-    return TransportLauncher(lambda: RayTransport(address))
+    host, _, port = (address or "").rpartition(":")
+    if host and port.isdigit() and "/" not in host:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT).close()
+        except OSError as error:
+            raise ConnectionError(f"no Ray answers at {address}: {error}") from None
+    return RayTransport(address)
 
 
 class Active:
@@ -107,7 +137,7 @@ class Active:
         self._outcome: Outcome | None = None
         self._error: BaseException | None = None
         self._coordinator = Coordinator(
-            store, run_id, lambda: launch(program), observer=observer, stop=self.stop
+            store, run_id, lambda: launch(program, self.stop), observer=observer, stop=self.stop
         )
         # The lease is taken here: whoever asks for a run that is owned is told at once.
         self._lease = store.journal.acquire(run_id)
@@ -118,6 +148,8 @@ class Active:
     def _run(self) -> None:
         try:
             self._outcome = self._coordinator.run(self._lease)
+        except Stopped:
+            self._error = RunInterrupted(self.run_id)
         except BaseException as error:
             self._error = error
         finally:

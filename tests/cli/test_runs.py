@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -129,6 +131,13 @@ def test_a_store_that_cannot_be(cli: Any, project: Path) -> None:
     assert cli("list", "--store", "nowhere").exit_code == 5
 
 
+def test_a_ray_that_does_not_answer(cli: Any) -> None:
+    done = cli("run", "flow.wf", "--address", "127.0.0.1:1", "--run-id", "r")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "no Ray answers at 127.0.0.1:1" in done.stderr
+    assert cli("list").stdout.startswith("r  interrupted")
+
+
 def test_resume_of_what_has_ended_gives_the_result(cli: Any) -> None:
     assert cli("run", "flow.wf", "--local", "--run-id", "r").exit_code == 0
     done = cli("resume", "r", "--local")
@@ -191,6 +200,26 @@ def test_delete(cli: Any) -> None:
     assert "would delete run r" in cli("delete", "r", "--dry-run").stderr
     assert cli("delete", "r").exit_code == 0
     assert cli("show", "r").exit_code == 2
+
+
+def test_gc(cli: Any) -> None:
+    cli("run", "flow.wf", "--local", "--run-id", "r")
+    assert cli("gc").stderr == ""
+    assert "would delete run r" in cli("gc", "--older-than", "0s", "--dry-run").stderr
+    assert cli("gc", "--older-than", "0s").exit_code == 0
+    assert cli("list").stdout == ""
+    assert cli("gc", "--older-than", "soon").exit_code == 2
+
+
+def test_a_new_project_works(cli: Any, project: Path) -> None:
+    assert cli("new", "words").exit_code == 0
+    assert cli("new", "words").exit_code == 2
+    assert cli("check", "--strict", "words/flow.wf").exit_code == 0
+    assert cli("fmt", "--check", "words/flow.wf").exit_code == 0
+    done = cli("run", "words/flow.wf", "--local", "--quiet")
+    assert done.stdout == "Count(text='to be or not to be', words=6)\n"
+    test = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "words"]
+    assert subprocess.run(test, cwd=project, capture_output=True, check=False).returncode == 0
 
 
 def wait_for(condition: Any, seconds: float = 30.0) -> None:

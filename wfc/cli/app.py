@@ -354,11 +354,41 @@ def delete(
     store: Store = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
 ) -> None:
-    """Delete a run that has ended, with all that it stored.
+    """Delete a run that nobody works on, with all that it stored.
 
     \b
     wfc delete march --dry-run
     """
-    from wfc.cli import inspect as command
+    from wfc.cli import tidy as command
 
     command.delete(run_id, store, dry_run=dry_run)
+
+
+@app.command()
+def gc(
+    older_than: Annotated[
+        str, typer.Option(metavar="AGE", help="How long ago a run has to have ended.")
+    ] = "30d",
+    store: Store = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
+) -> None:
+    """Delete old runs that have ended, and values of no run.
+
+    \b
+    wfc gc --older-than 7d --dry-run
+    """
+    from wfc.cli import tidy as command
+
+    command.gc(older_than, store, dry_run=dry_run)
+
+
+@app.command()
+def new(folder: Annotated[Path, typer.Argument(metavar="DIR", show_default=False)]) -> None:
+    """Make a small project that works: a spec, its tasks, a test.
+
+    \b
+    wfc new wordcount
+    """
+    from wfc.cli import new as command
+
+    command.new(folder)

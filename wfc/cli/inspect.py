@@ -1,4 +1,4 @@
-"""`wfc list`, `show`, `output`, `send`, `cancel`, `delete`: runs of a store, whoever works on them."""
+"""`wfc list`, `show`, `output`, `send`, `cancel`: runs of a store, whoever works on them."""
 
 from __future__ import annotations
 
@@ -173,18 +173,3 @@ def cancel(run_id: str, store: str | None) -> None:
             say(f"run {run_id} was asked to stop")
         else:
             say(f"run {run_id} is {state}: it will be cancelled when somebody resumes it")
-
-
-def delete(run_id: str, store: str | None, *, dry_run: bool) -> None:
-    """The command."""
-    with reported(), Store.open(api.store_url(store), create=False) as opened:
-        info = opened.journal.run(run_id)
-        if api.state_of(info) in ("running", "interrupted"):
-            usage(f"run {run_id} has not ended; wfc cancel {run_id} ends it")
-        values = sum(1 for _ in opened.values.list(run_id))
-        what = f"run {run_id} ({info.status}) and {values} stored values"
-        if dry_run:
-            say(f"would delete {what}")
-            return
-        opened.delete_run(run_id)
-        say(f"deleted {what}")

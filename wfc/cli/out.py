@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from wfc.errors import (
+    STOPPED,
     USAGE,
     CodeChanged,
     ParameterError,
@@ -58,6 +59,9 @@ def reported() -> Iterator[None]:
         yield
     except typer.Exit:
         raise
+    except KeyboardInterrupt:
+        say("interrupted")
+        stop(STOPPED)
     except BrokenPipeError:
         # Whoever read the output has gone (`wfc list | head`): that is no error of ours.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the process ends

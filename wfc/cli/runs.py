@@ -183,10 +183,11 @@ def _watch(run_id: str, begin: Callable[[View], Run], where: Where, show: Show) 
     """Start a run, show it until it ends, print its result, and exit."""
     seen = view(run_id, quiet=show.quiet or show.json)
     try:
-        run = begin(seen)
-        if not show.quiet:
-            say(f"run {run_id} in {run.store}")
-        with _stoppable(run):
+        with _Stopping() as stopping:
+            run = begin(seen)
+            if not show.quiet:
+                say(f"run {run_id} in {run.store}")
+            stopping.of(run)
             while not run.wait(0.2):
                 pass  # signals are handled between two looks
     finally:
@@ -199,28 +200,40 @@ def _outcome(run: Run) -> Outcome:
 
     try:
         return run.outcome()
-    except RunInterrupted:  # it had ended before: only its result is asked for
-        return Outcome(run.id, "succeeded", run.result())
+    except RunInterrupted:
+        if run.active:
+            return Outcome(run.id, "interrupted")
+        return Outcome(run.id, "succeeded", run.result())  # it had ended before
 
 
-@contextmanager
-def _stoppable(run: Run) -> Iterator[None]:
-    """Ctrl-C or SIGTERM once: stop cleanly. Twice: at once."""
-    asked = False
+class _Stopping:
+    """While it is entered: Ctrl-C or SIGTERM once, and the run stops cleanly; twice: at once."""
 
-    def stop_it(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
+    def __init__(self) -> None:
+        self._run: Run | None = None
+        self._asked = False
+
+    def of(self, run: Run) -> None:
+        """The run to stop: at once, if that was asked for while it was being started."""
+        self._run = run
+        if self._asked:
+            run.ask_to_stop()
+
+    def _heard(self, number: int, frame: FrameType | None) -> None:
+        if self._asked:
             os._exit(STOPPED)
-        asked = True
+        self._asked = True
         say("\nstopping; once more to stop at once")
-        run.ask_to_stop()
+        if self._run is not None:
+            self._run.ask_to_stop()
 
-    before = {number: signal.signal(number, stop_it) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
+    def __enter__(self) -> _Stopping:
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        self._before = {number: signal.signal(number, self._heard) for number in numbers}
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
 
 

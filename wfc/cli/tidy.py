@@ -1,0 +1,50 @@
+"""`wfc delete` and `wfc gc`: what takes runs out of a store."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+from wfc import api
+from wfc.cli.out import reported, say, usage
+from wfc.runtime.store import Store
+
+if TYPE_CHECKING:
+    from wfc.runtime.journal import RunInfo
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def delete(run_id: str, store: str | None, *, dry_run: bool) -> None:
+    """The command."""
+    with reported(), Store.open(api.store_url(store), create=False) as opened:
+        info = opened.journal.run(run_id)
+        if api.state_of(info) == "running":
+            usage(f"run {run_id} is going on; wfc cancel {run_id} ends it")
+        _delete(opened, info, dry_run=dry_run)
+
+
+def gc(older_than: str, store: str | None, *, dry_run: bool) -> None:
+    """The command."""
+    found = re.fullmatch(r"(\d+)([smhd])", older_than)
+    if found is None:
+        usage(f"--older-than is like 30d, 12h or 90m, not {older_than!r}")
+    before = time.time() - int(found[1]) * _UNITS[found[2]]
+    with reported(), Store.open(api.store_url(store), create=False) as opened:
+        for info in opened.journal.runs():
+            if info.finished is not None and info.finished < before and not info.damage:
+                _delete(opened, info, dry_run=dry_run)
+        orphans = list(opened.orphans())
+        if orphans:
+            say(f"{'would delete' if dry_run else 'deleted'} {len(orphans)} values of no run")
+            if not dry_run:
+                opened.values.delete(orphans)
+
+
+def _delete(store: Store, info: RunInfo, *, dry_run: bool) -> None:
+    values = sum(1 for _ in store.values.list(info.run_id))
+    if not dry_run:
+        store.delete_run(info.run_id)
+    verb = "would delete" if dry_run else "deleted"
+    say(f"{verb} run {info.run_id} ({api.state_of(info)}) and {values} stored values")
