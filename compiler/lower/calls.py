@@ -17,7 +17,7 @@ from wfc.compiler.ir import (
     SleepNode,
 )
 from wfc.compiler.lower.block import NOTHING, Block, lowers, value
-from wfc.compiler.lower.handles import handle
+from wfc.compiler.lower.handles import handle, named_pending
 from wfc.compiler.project import Builtin, TaskSymbol, TypeSymbol, WorkflowSymbol
 from wfc.dsl import ast
 from wfc.plan.expr import names
@@ -84,7 +84,11 @@ def _argument(block: Block, node: ast.Expr, as_handle: bool) -> Expr:
         found = handle(block, node)
         if found is not None:
             return found
-    return value(block, node)
+    made = value(block, node)
+    if made[0] == "attr" and block.frame.info.is_pending(node):
+        # Only a node's value is joined when a call takes it.
+        return ["name", named_pending(block, made, node)]
+    return made
 
 
 def after(block: Block, entries: tuple[ast.Expr, ...]) -> list[str]:
