@@ -143,7 +143,7 @@ class _Inliner:
             return "it is given running calls"
         for inner in ir.walk(callee.body):
             if isinstance(inner, ir.MapNode):
-                for name in ir.block_names(inner.body):
+                for name in (n for one in ir.walk(inner.body) for n in (one.id, *ir.defines(one))):
                     if name in self.names:
                         return f"it has a `{name}` in a fan-out, and so has this workflow"
         return None

@@ -93,7 +93,19 @@ def _against(source: ir.MapNode, node: ir.MapNode, handled: set[str]) -> str | N
                 return f"`{inner.id}` in `{one.id}` is more than a call"
             if isinstance(inner, ir.CallNode) and "timeout" in inner.options:
                 return f"`{inner.id}` has a timeout, and travels alone"
-    return _apart(source, node)
+    return _apart(source, node) or _loose(source, node)
+
+
+def _loose(source: ir.MapNode, node: ir.MapNode) -> str | None:
+    """Calls of the second stage that need nothing of the first could run beside it: two are better."""
+    output = next(o for o in source.outputs if o.name == node.source)
+    if not any(name in source.body.nodes for name in names(output.value)):
+        return f"an element of `{node.source}` does not come from its calls"
+    for id, inner in node.body.nodes.items():
+        free = isinstance(inner, ir.ExprNode) or node.body.dag.pred[id]
+        if not free and not any(name in node.targets for _, name in ir.uses(inner)):
+            return f"`{id}` does not need the element"
+    return None
 
 
 def _apart(source: ir.MapNode, node: ir.MapNode) -> str | None:
@@ -118,9 +130,9 @@ def _apart(source: ir.MapNode, node: ir.MapNode) -> str | None:
 
 def _waits(source: ir.MapNode, node: ir.MapNode, ready: set[str]) -> str | None:
     """What the second one needs besides must be there when the first begins: it would hold it up."""
-    have = {name for _, name in ir.uses(source)} | ready | {node.source, source.id}
-    for _, name in ir.uses(node):
-        if name not in have:
+    have = {name for _, name in ir.uses(source)} | ready
+    for port, name in ir.uses(node):
+        if port != "items" and name not in have:
             return f"it needs `{name}` as well, and would hold `{source.id}` up"
     return None
 

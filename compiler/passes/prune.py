@@ -43,22 +43,23 @@ def _block(block: ir.Graph, gone: dict[str, list[str]], notes: Notes) -> bool:
     """
     changed = False
     for graph in reversed(block.chain()):
+        nodes: list[ir.Node] = []
+        settled = False
         for node in graph.nodes.values():
+            inside = False
             for port, inner in ir.inner(node):
                 if port != "then":
-                    changed = _block(inner, gone, notes) or changed
-        nodes: list[ir.Node] = []
-        decided = False
-        for node in graph.nodes.values():
-            if isinstance(node, ir.BranchNode) and _decide(node, notes):
-                decided = changed = True
+                    inside = _block(inner, gone, notes) or inside
+            changed = changed or inside
+            if isinstance(node, ir.BranchNode) and (_decide(node, notes) or inside):
+                settled = changed = True
                 placed = _settle(graph, node)
                 nodes += placed
                 if not node.arms:
                     gone[node.id] = [n.id for n in placed if not isinstance(n, ir.EXITS)]
             else:
                 nodes.append(node)
-        if decided:
+        if settled:
             graph.replace(nodes)
     return changed
 
@@ -88,10 +89,14 @@ def _decide(node: ir.BranchNode, notes: Notes) -> bool:
 
 
 def _settle(graph: ir.Graph, node: ir.BranchNode) -> list[ir.Node]:
-    """What stands in the place of a branch: it may be no branch, or end the frame no more."""
+    """What stands in the place of a branch: it may be no branch, or end the frame no more (or always)."""
     arms = [*(arm.body for arm in node.arms), *([node.orelse] if node.orelse is not None else [])]
     if not node.arms:
         return _splice(graph, node)
+    for i, arm in enumerate(arms):
+        if ir.always_ends(arm):
+            for given in node.outputs.values():
+                given[i] = None
     rest, node.then = node.then, None
     if all(arm.tail is None for arm in arms):
         if graph.tail == node.id:
