@@ -22,6 +22,9 @@ GROWTH = 32
 GRAIN = 0.005
 """Seconds of work that a worker begins at a time: what is behind can be taken back from it."""
 
+SMALL_GRAIN = 0.001
+"""What a grain is at least: each has a cost of its own, of some tens of microseconds."""
+
 MAX_ELEMENTS = 20_000
 
 MAX_BYTES = 4 * 1024 * 1024

@@ -17,7 +17,7 @@ from wfc.runtime.executors.messages import (
     Progress,
     Started,
 )
-from wfc.runtime.executors.pieces import Slicer, rebase
+from wfc.runtime.executors.pieces import Slicer, merge, rebase
 from wfc.runtime.values import ErrorInfo
 from wfc.runtime.work import Became, Done, Failed, HomeLost, Report, Work
 
@@ -126,7 +126,7 @@ class Harness:
         try:
             steps = self._runner.run(feed)
             for given in steps:
-                reports = [_rebased(report) for report in given]
+                reports = merge([_rebased(report) for report in given])
                 now = time.perf_counter()
                 ended += sum(map(_ended, reports))
                 parked += _parked(reports, parks)

@@ -1,131 +1,13 @@
-"""What waits and what is under way, by resource shape. Pure: no clock, no processes."""
+"""What waits, by resource shape. Pure: no clock, no processes."""
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from dataclasses import dataclass, field
 from itertools import islice
-from typing import TypeAlias
 
-from wfc.runtime.executors.batching import BUDGET, GRAIN, LONG, MAX_BYTES, Pace, Ranges, share
-from wfc.runtime.executors.pieces import Slicer
-from wfc.runtime.values import Raised, Value
-from wfc.runtime.work import Hop, HopState, Partial, Shape, Work
-
-Key: TypeAlias = tuple[str, tuple[str, ...] | None, str]
-"""What elements of equal expected duration have in common."""
-
-
-class Job:
-    """A work on its way: `todo` are the offsets that no process has, `left` counts the unfinished."""
-
-    __slots__ = ("alone", "flights", "key", "lane", "left", "queued", "slicer", "todo", "work")
-
-    def __init__(self, work: Work, lane: Lane) -> None:
-        self.work = work
-        self.lane = lane
-        self.slicer = Slicer(work)
-        self.left = self.slicer.size
-        self.todo = Ranges([(0, self.left)])
-        self.key: Key = (work.graph, work.nodes, work.dynamic.digest if work.dynamic else "")
-        self.alone = work.timeout is not None or work.park
-        self.queued = False
-        self.flights = 0
-
-    @property
-    def blocked(self) -> bool:
-        """Whether its `limit` forbids one more batch now."""
-        return self.work.limit is not None and self.flights >= max(1, self.work.limit)
-
-
-Segment: TypeAlias = tuple[Job, int, int]
-
-
-@dataclass(slots=True)
-class Load:
-    """What goes into one batch."""
-
-    segments: list[Segment] = field(default_factory=list)
-    seconds: float = 0.0
-    suspect: bool = False
-
-    @property
-    def grain(self) -> int:
-        """How many elements to begin at a time."""
-        count = sum(stop - start for _, start, stop in self.segments)
-        return max(1, math.ceil(count * GRAIN / self.seconds)) if self.seconds else max(1, count)
-
-
-@dataclass(slots=True)
-class Part:
-    """A piece under way: offsets `start` to `stop` of a job, of which `open` are not reported yet.
-
-    `known` is what was checkpointed inside the element `at`, which has begun.
-    """
-
-    job: Job
-    start: int
-    stop: int
-    open: Ranges
-    gone: Ranges = field(default_factory=Ranges)
-    at: int = -1
-    known: dict[str, Value | HopState | Raised] = field(default_factory=dict)
-
-    def remember(self, offset: int, report: Partial | Hop) -> None:
-        """Keep a checkpoint, for the case that the element has to start again."""
-        if offset != self.at:
-            self.at = offset
-            self.known = dict(self.job.work.known.get(offset, {}))
-        if isinstance(report, Partial):
-            self.known[report.node] = report.value
-            return
-        inside = f"{report.frame}/" if report.frame else ""
-        for path in [path for path in self.known if path.startswith(inside)]:
-            del self.known[path]
-        self.known[f"{report.frame}~"] = report.state
-
-    def save(self) -> None:
-        """The element under way starts again, from what is known of it."""
-        if self.at in self.open and self.known:
-            self.job.work.known = {**self.job.work.known, self.at: self.known}
-
-
-@dataclass(slots=True)
-class Flight:
-    """A batch under way. Times are of the pool's clock. `doom` is why it was or will be killed."""
-
-    id: int
-    lane: Lane
-    parts: dict[int, Part]
-    seconds: float
-    sent: float
-    heard: float
-    timeout: float | None = None
-    deadline: float | None = None
-    doom: str = ""
-    recalled: bool = False
-    spent: float = 0.0
-    completed: int = 0
-
-    @property
-    def left(self) -> int:
-        """Elements that are not reported yet."""
-        return sum(part.open.count for part in self.parts.values())
-
-    def after(self, kept: int) -> list[tuple[Part, int, int]]:
-        """What comes after the first `kept` elements of the batch."""
-        out = []
-        for part in self.parts.values():
-            size = part.stop - part.start
-            if kept < size:
-                out.append((part, part.start + max(kept, 0), part.stop))
-            kept -= size
-        return out
-
-    def segments(self) -> list[Segment]:
-        """What is not reported yet, in the order in which it runs."""
-        return [(part.job, *span) for part in self.parts.values() for span in part.open]
+from wfc.runtime.executors.batching import BUDGET, LONG, MAX_BYTES, Pace, Ranges, share
+from wfc.runtime.executors.flights import Job, Key, Load, Segment
+from wfc.runtime.work import Shape
 
 
 class Lane:

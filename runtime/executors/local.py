@@ -11,11 +11,13 @@ import subprocess
 import sys
 import time
 from collections import deque
+from dataclasses import replace
 from typing import Any
 
 from wfc.runtime.executors.messages import Batch, Died, Finished, Message
 from wfc.runtime.executors.wire import Link, pack
-from wfc.runtime.executors.zygote import COMMAND, EXITED
+from wfc.runtime.executors.zygote import COMMAND, ENVS, EXITED
+from wfc.runtime.values import Value
 from wfc.runtime.work import Program, Shape
 
 RUNNER = "wfc.runtime.worker.runner:Runner"
@@ -29,12 +31,13 @@ _BOOT = (
 class _Process:
     """A worker as the coordinator sees it; `queue` holds the batches sent to it, the first runs."""
 
-    __slots__ = ("heard", "homes", "link", "number", "queue", "reason")
+    __slots__ = ("envs", "heard", "homes", "link", "number", "queue", "reason")
 
     def __init__(self, number: int, link: Link) -> None:
         self.number = number
         self.link = link
         self.queue: deque[int] = deque()
+        self.envs: deque[int] = deque(maxlen=ENVS)
         self.homes: set[int] = set()
         self.heard = 0
         self.reason = ""
@@ -59,6 +62,7 @@ class LocalTransport:
         self._count = 0
         self._heard = 0
         self._messages: list[Message] = []
+        self._envs: dict[int, bytes] = {}
         self._selector = selectors.DefaultSelector()
         self._closed = False
         ours, theirs = socket.socketpair()
@@ -98,7 +102,20 @@ class LocalTransport:
             process = self._choose()
         process.queue.append(batch.id)
         self._batches[batch.id] = process
-        self._post(process, pack(("batch", batch)))
+        for work, env in batch.envs.items():
+            if work not in process.envs:
+                process.envs.append(work)
+                self._post(process, self._env(work, env))
+        bare = replace(batch, envs={work: {} for work in batch.envs}) if batch.envs else batch
+        self._post(process, pack(("batch", bare)))
+
+    def _env(self, work: int, env: dict[str, Value]) -> bytes:
+        """The frame of an environment, made once."""
+        frame = self._envs.pop(work, None) or pack(("env", (work, env)))
+        self._envs[work] = frame
+        while len(self._envs) > ENVS:
+            del self._envs[next(iter(self._envs))]
+        return frame
 
     def recall(self, batch: int) -> None:
         """See `Transport`."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+from wfc.runtime.values import Value
 from wfc.runtime.work import Program, Report, Shape, Work
 
 
@@ -17,6 +18,8 @@ class Batch:
     piece. `announce` asks for `Started`. After `cap` seconds the worker gives back what it has not
     begun. `grain` elements are begun at a time: what is behind them can be recalled while they run.
     `home` is the parked process that it must run in.
+    `envs` holds, by work, the large environments, which the pieces leave out (and `fill` puts back):
+    a transport sends them to a process once.
     """
 
     id: int
@@ -26,6 +29,13 @@ class Batch:
     announce: bool = False
     cap: float = 1.0
     grain: int = 1
+    envs: dict[int, dict[str, Value]] = field(default_factory=dict)
+
+    def fill(self) -> None:
+        """Put the environments where they belong."""
+        for work in self.works:
+            work.env = self.envs.get(work.id, work.env)
+        self.envs = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,20 +6,28 @@ from bisect import bisect_right
 from dataclasses import replace
 from typing import TypeVar
 
-from wfc.runtime.values import Chunk, Column, Inline, Rows
+from wfc.runtime.values import Chunk, Column, Inline, Rows, Value
 from wfc.runtime.work import Done, HomeLost, Report, ValueLost, Work
+
+HEAVY = 32 * 1024
+"""Bytes from which an environment or a column is not copied about."""
 
 _Entry = TypeVar("_Entry")
 
 
 class Slicer:
-    """Cuts one work into pieces. Keeps only where its chunks start, nothing per element."""
+    """Cuts one work into pieces. Keeps only where its chunks start, nothing per element.
 
-    __slots__ = ("_starts", "size", "work")
+    With `bare` the pieces of a work with a `heavy` environment come without it.
+    """
 
-    def __init__(self, work: Work) -> None:
+    __slots__ = ("_starts", "heavy", "size", "work")
+
+    def __init__(self, work: Work, *, bare: bool = False) -> None:
         self.work = work
         self.size = len(work.indices)
+        # Many pieces with a large environment: it is sent once to a process, not with each piece.
+        self.heavy = bare and self.size > 1 and work.home is None and _bytes(work.env) > HEAVY
         self._starts: list[int] = []
         if work.items is not None:
             at = 0
@@ -32,10 +40,11 @@ class Slicer:
     def cut(self, start: int, stop: int) -> Work:
         """The elements from `start` to `stop` as a work of their own, with offsets from 0."""
         work = self.work
-        if start == 0 and stop == self.size:
+        if start == 0 and stop == self.size and not self.heavy:
             return work
         return replace(
             work,
+            env={} if self.heavy else work.env,
             indices=work.indices[start:stop],
             items=self._rows(start, stop),
             known=_shift(work.known, start, stop),
@@ -66,6 +75,59 @@ class Slicer:
             out.append(_part(chunks[at], max(start - base, 0), stop - base))
             at += 1
         return Rows([chunk for chunk in out if length(chunk)])
+
+
+def _bytes(env: dict[str, Value]) -> int:
+    """How much an environment adds to a message, roughly."""
+    total = 0
+    for value in env.values():
+        if isinstance(value, Inline):
+            total += 64 if value._data is None else len(value._data)
+        elif isinstance(value, Rows):
+            for chunk in value.chunks:
+                if isinstance(chunk, Column):
+                    total += 8 * chunk.count if chunk._data is None else len(chunk._data)
+                else:
+                    total += 128 * len(chunk)
+        else:
+            total += 128
+    return total
+
+
+def merge(reports: list[Report]) -> list[Report]:
+    """Neighbouring completions of one work as one report: each costs its receivers something."""
+    out: list[Report] = []
+    for report in reports:
+        last = out[-1] if out else None
+        if isinstance(report, Done) and isinstance(last, Done) and _follows(last, report):
+            out[-1] = _joined(last, report)
+        else:
+            out.append(report)
+    return out
+
+
+def _follows(last: Done, report: Done) -> bool:
+    return (
+        last.work == report.work
+        and last.start + last.count == report.start
+        and last.columns.keys() == report.columns.keys()
+        and all(
+            isinstance(chunk, Column) and len(chunk.data) < HEAVY
+            for done in (last, report)
+            for chunk in done.columns.values()
+        )
+    )
+
+
+def _joined(last: Done, report: Done) -> Done:
+    columns: dict[str, Chunk] = {}
+    for name, chunk in last.columns.items():
+        other = report.columns[name]
+        assert isinstance(chunk, Column)
+        assert isinstance(other, Column)
+        columns[name] = Column(None, chunk.count + other.count, [*chunk.load(), *other.load()])
+    meta = replace(last.meta, seconds=last.meta.seconds + report.meta.seconds)
+    return Done(last.work, last.start, last.count + report.count, columns, meta)
 
 
 def length(chunk: Chunk) -> int:

@@ -12,11 +12,13 @@ import secrets
 import sys
 import time
 from collections import deque
+from dataclasses import replace
 from typing import Any
 
 from wfc.runtime.executors.cluster import find_address, fits, task_options
 from wfc.runtime.executors.messages import Batch, Died, Finished, Message
 from wfc.runtime.executors.rayside import Hub, run_batch, warm
+from wfc.runtime.values import Value
 from wfc.runtime.work import Program, Shape
 
 logger = logging.getLogger("wfc")
@@ -75,6 +77,7 @@ class RayTransport:
         self._streams: dict[int, _Stream] = {}
         self._by_batch: dict[int, _Stream] = {}
         self._messages: list[Message] = []
+        self._envs: dict[int, Any] = {}
         self._name = f"wfc-hub-{secrets.token_hex(8)}"
         self._hub: Any = None
         self._hearing: Any = None
@@ -120,10 +123,19 @@ class RayTransport:
         if task is None:
             options = task_options(batch.shape)
             task = self._tasks[batch.shape] = self._remote.options(name="wfc", **options)
-        generator = task.remote(
-            self._make, self._digest, self._program, batch, batch.id, self._name, self._hub
-        )
+        hub = (self._name, self._hub)
+        envs = {work: self._env(work, env) for work, env in batch.envs.items()}
+        bare = replace(batch, envs={}) if envs else batch
+        generator = task.remote(self._make, self._digest, self._program, bare, envs, hub)
         self._streams[batch.id] = self._by_batch[batch.id] = _Stream(batch.id, generator)
+
+    def _env(self, work: int, env: dict[str, Value]) -> Any:
+        """A reference to a large environment, made once."""
+        found = self._envs.pop(work, None)
+        self._envs[work] = found = _ray().put(env) if found is None else found
+        while len(self._envs) > 8:
+            del self._envs[next(iter(self._envs))]
+        return found
 
     def _send_home(self, batch: Batch) -> None:
         for stream in self._streams.values():

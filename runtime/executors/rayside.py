@@ -26,6 +26,7 @@ def _ray() -> Any:
 
 _harnesses: dict[str, Harness] = {}
 _ears: dict[str, _Ear] = {}
+_envs: dict[str, Any] = {}
 """Of this worker process, by the digest of the program and its run."""
 
 
@@ -100,13 +101,23 @@ class _Ear(threading.Thread):
 
 
 def run_batch(
-    make: Any, digest: str, program: list[Any], batch: Batch, token: int, name: str, hub: Any
+    make: Any,
+    digest: str,
+    program: list[Any],
+    batch: Batch,
+    envs: dict[int, Any],
+    where: tuple[str, Any],
 ) -> Iterator[list[Message]]:
     """The Ray task: runs a batch, and then those for its home if it has become one.
 
-    `name` is that of the hub, `hub` the hub itself when there was one already.
+    `program` holds the reference of it, `envs` those of large environments, `where` the name of the
+    hub, and the hub itself when there was one already.
     """
+    name, hub = where
     harness = _harness(make, digest, program)
+    if envs:
+        batch.envs = {work: _env(reference) for work, reference in envs.items()}
+        batch.fill()
     ear = _ears.get(digest)
     listens = hub is not None and batch.grain < sum(len(work.indices) for work in batch.works)
     if listens:
@@ -127,7 +138,7 @@ def run_batch(
             ear.watch(None)
     while homes:
         # A task that blocks here gives its CPUs back to the cluster.
-        order = _ray().get(_find(name).next.remote(token))
+        order = _ray().get(_find(name).next.remote(batch.id))
         if isinstance(order, int):
             homes.discard(order)
             harness.release(order)
@@ -136,6 +147,15 @@ def run_batch(
             if isinstance(message, Finished):
                 homes.update(message.parked)
             yield [message]
+
+
+def _env(reference: Any) -> Any:
+    key = reference.hex()
+    env = _envs.pop(key, None)
+    _envs[key] = env = _ray().get(reference) if env is None else env
+    while len(_envs) > 8:
+        del _envs[next(iter(_envs))]
+    return env
 
 
 def _find(name: str) -> Any:

@@ -38,6 +38,9 @@ EXITED = struct.Struct("<Ii")
 Inbox: TypeAlias = "SimpleQueue[Batch | int | None]"
 """Batches to run, homes to release, and `None` to leave."""
 
+ENVS = 8
+"""How many large environments a worker keeps: the last that came, as the coordinator knows."""
+
 _PARTING = 0.5
 _PR_SET_PDEATHSIG = 1
 
@@ -164,10 +167,19 @@ def work(link: Link, make: Any) -> int:
 
 
 def _listen(link: Link, inbox: Inbox, harness: Harness, say: threading.Lock) -> None:
+    envs: dict[int, Any] = {}
     try:
         while True:
             kind, content = link.receive()
-            if kind != "recall":
+            if kind == "env":
+                envs[content[0]] = content[1]
+                if len(envs) > ENVS:
+                    del envs[next(iter(envs))]
+            elif kind == "batch":
+                content.envs = {work: envs[work] for work in content.envs}
+                content.fill()
+                inbox.put(content)
+            elif kind != "recall":
                 inbox.put(content)
             elif answer := harness.recall(content):
                 with say:

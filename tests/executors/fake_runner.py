@@ -60,6 +60,8 @@ class FakeRunner:
             return os.getpid()
         if work.home is not None:
             item = self.kept[work.home]
+        if work.graph == "weigh":
+            return len(load_inline(work.env["big"]))
         if work.graph == "store":
             return Stored("k", 1, b"", handle=self.large.put_large(item))
         return FUNCTIONS[work.graph](item)

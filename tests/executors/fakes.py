@@ -19,7 +19,7 @@ from wfc.runtime.executors.messages import (
 )
 from wfc.runtime.executors.pool import Pool
 from wfc.runtime.values import Column, Rows
-from wfc.runtime.work import Done, Lost, Program, Report, Shape, Work
+from wfc.runtime.work import Done, Failed, Lost, Program, Report, Shape, Work
 
 PROGRAM = Program("run", b"", b"", "", b"", "digest")
 FLUSH = 0.01
@@ -188,6 +188,6 @@ def drain(pool: Pool, elements: int, limit: float = 1e6) -> list[Report]:
         for report in reports:
             if isinstance(report, Done):
                 left -= report.count
-            elif isinstance(report, Lost):
+            elif isinstance(report, Lost | Failed):
                 left -= 1
     return out

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.executors.fakes import work
 from wfc.runtime.executors.batching import BUDGET, GROWTH, LONG, Pace, Ranges, share
-from wfc.runtime.executors.pieces import Slicer, narrow, rebase
+from wfc.runtime.executors.pieces import Slicer, merge, narrow, rebase
 from wfc.runtime.values import Column, Inline, Rows, load_inline
 from wfc.runtime.work import Done, Failed, Work
 
@@ -142,3 +142,22 @@ def test_reports_come_back_with_offsets_of_the_whole() -> None:
     assert column.load() == ["b"]
     failed = Failed(1, 0, "f", None)  # type: ignore[arg-type]
     assert rebase(failed, 4).offset == 4  # type: ignore[union-attr]
+
+
+def test_neighbouring_completions_become_one_report() -> None:
+    def done(work: int, start: int, *items: str) -> Done:
+        return Done(work, start, len(items), {"f": Column(None, len(items), list(items))})
+
+    failed = Failed(1, 3, "f", None)  # type: ignore[arg-type]
+    merged = merge(
+        [done(1, 0, "a"), done(1, 1, "b", "c"), failed, done(1, 4, "d"), done(2, 5, "e")]
+    )
+    assert [(r.work, r.start, r.count) for r in merged if isinstance(r, Done)] == [
+        (1, 0, 3),
+        (1, 4, 1),
+        (2, 5, 1),
+    ]
+    assert merged[1] is failed
+    first = merged[0]
+    assert isinstance(first, Done)
+    assert first.columns["f"].load() == ["a", "b", "c"]  # type: ignore[union-attr]

@@ -121,7 +121,7 @@ def test_cancelling_some_lets_the_neighbours_finish(pool: Pool) -> None:
     seen: list[Report] = []
     pool.cancel(1, [50, 150, 250, 350])
     gone = {50, 150, 250, 350}
-    seen = until(pool, lambda out: not pool._jobs)
+    seen = until(pool, lambda out: not pool._on.jobs)
     assert not gone & set(values(seen))
 
 
@@ -167,6 +167,13 @@ def test_many_works_of_one_element(pool: Pool) -> None:
 def test_the_rest_of_a_batch_does_not_wait_behind_a_long_element(pool: Pool) -> None:
     pool.submit(work(1, 300, "long_now_and_then"))
     assert values(drain(pool, 300)) == list(range(300))
+
+
+def test_a_large_environment_is_sent_once_to_a_process(pool: Pool) -> None:
+    for id in range(1, 13):  # more than a worker keeps
+        big = Inline(Inline.encode("x" * (50_000 + id)))
+        pool.submit(work(id, 40, "weigh", env={"big": big}))
+    assert values(drain(pool, 480)) == [50_000 + id for id in range(1, 13) for _ in range(40)]
 
 
 def test_throughput_is_printed(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:

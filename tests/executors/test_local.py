@@ -99,7 +99,7 @@ print("ready", flush=True)
 while not hits:
     pool.poll(0.05)
 pool.poll(0.3)
-assert len(pool._flights) == 2, "the workers go on"
+assert len(pool._on.flights) == 2, "the workers go on"
 pool.close()
 """,
     )

@@ -197,7 +197,7 @@ def test_what_was_checkpointed_inside_an_element_is_known_when_it_starts_again()
 
     virtual = Steps(1, fixed(0.0))
     pool = pool_of(virtual)
-    pool._pace(("g", None, "")).observe(100, 1e-4)
+    pool._on.pace(("g", None, "")).observe(100, 1e-4)
     pool.submit(work(1, 2, graph="g"))
     assert results(drain(pool, 2)) == {1: [0, 1]}
     assert [{at: list(nodes) for at, nodes in table.items()} for table in known] == [
@@ -263,7 +263,7 @@ def test_a_million_elements_cost_no_memory_each() -> None:
     virtual = Virtual(4, fixed(0.0))
     pool = pool_of(virtual)
     pool.submit(work(1, 1_000_000))
-    job = pool._jobs[1]
+    job = pool._on.jobs[1]
     assert len(list(job.todo)) == 1
 
 

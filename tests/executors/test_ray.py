@@ -71,7 +71,7 @@ def test_the_rest_of_a_batch_is_recalled_while_a_long_element_runs(on_ray: Pool)
     on_ray.submit(work(1, 100, "noop"))
     drain(on_ray, 100)
     # One batch is known to be short, and is not: the other slot takes what is behind it.
-    on_ray._pace(("long_now_and_then", None, "")).observe(1000, 0.1)
+    on_ray._on.pace(("long_now_and_then", None, "")).observe(1000, 0.1)
     on_ray.submit(work(2, 200, "long_now_and_then"))
     start = time.monotonic()
     assert values(drain(on_ray, 200)) == list(range(200))
