@@ -80,6 +80,8 @@ def _decide(node: ir.BranchNode, notes: Notes) -> bool:
     if dropped:
         which = "one arm" if dropped == 1 else f"{dropped} arms"
         notes.did(f"drop {which} of this branch, never taken", node.span)
+    elif not keep:
+        notes.did("take this branch without asking: its condition always holds", node.span)
     node.outputs = {
         name: [*(given[i] for i in keep), given[taken]] for name, given in node.outputs.items()
     }
