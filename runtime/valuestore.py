@@ -8,9 +8,11 @@ what is recorded.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import mmap
 import os
 import secrets
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
@@ -65,8 +67,8 @@ class Files:
         return os.write(file, data)
 
     def fsync(self, file: int) -> None:
-        """As `os.fsync`, for files and folders."""
-        os.fsync(file)
+        """As `os.fsync`, for files and folders; down to the disk itself on macOS too."""
+        sync(file)
 
     def mkdir(self, path: str, folder: int) -> None:
         """As `os.mkdir`, for the owner alone."""
@@ -91,6 +93,16 @@ class Files:
     def map(self, file: int, size: int) -> memoryview:
         """A read-only view of an open file's first `size` bytes."""
         return memoryview(mmap.mmap(file, size, access=mmap.ACCESS_READ) if size else b"")
+
+
+def sync(file: int) -> None:
+    """Wait until a file or folder is on the disk."""
+    if sys.platform == "darwin":
+        # There `fsync` leaves the data in the drive's cache.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(file, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(file)
 
 
 def nothing(point: str) -> None:
@@ -345,7 +357,7 @@ def make_folder(path: str) -> None:
         for made in missing:
             parent = os.open(os.path.dirname(made), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                os.fsync(parent)
+                sync(parent)
             finally:
                 os.close(parent)
     except OSError as error:

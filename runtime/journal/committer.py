@@ -102,12 +102,18 @@ class GroupCommitter:
         return self._tick
 
     def submit(
-        self, kind: str, data: bytes, *, urgent: bool = False, delivers: str | None = None
+        self,
+        kind: str,
+        data: bytes,
+        *,
+        urgent: bool = False,
+        delivers: str | None = None,
+        drops: Iterable[int] = (),
     ) -> int:
         """Hand over a record; gives its number. Blocks while too many bytes wait.
 
-        `delivers` is the id of the signal that the record takes up. Raises the `StorageError` that
-        stopped the commits.
+        `delivers` is the id of the signal that the record takes up, `drops` are the numbers of
+        records that it supersedes (see `drop`). Raises the `StorageError` that stopped the commits.
         """
         with self._changed:
             self._check()
@@ -127,6 +133,8 @@ class GroupCommitter:
             batch.count += 1
             if delivers is not None:
                 batch.delivered[delivers] = seq
+            if drops:
+                self._drops.update(drops)
             if batch.count == 1:
                 batch.since = self._clock()
                 self._changed.notify_all()

@@ -19,6 +19,7 @@ from wfc.runtime.valuestore import make_folder
 
 _LOCK = 0x776663  # of the PostgreSQL advisory lock under which the tables are made
 _BUSY_SECONDS = 30
+_SQLITE = (3, 35, 0)  # RETURNING
 
 
 class Database:
@@ -33,6 +34,11 @@ class Database:
         self.place = _place(self.url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
+            if sqlite3.sqlite_version_info < _SQLITE:
+                raise StorageError(
+                    f"this Python's SQLite is {sqlite3.sqlite_version}: the journal needs "
+                    f"{'.'.join(map(str, _SQLITE))} or later, or PostgreSQL"
+                )
             _prepare_file(self.place, create)
         self._engine = _engine(self.url, self.place)
         self._reader = self._engine.execution_options(
@@ -143,6 +149,7 @@ def _on_sqlite_connect(connection: Any, _: Any) -> None:
     if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA fullfsync = ON")  # means something on macOS alone
     cursor.execute("PRAGMA cell_size_check = ON")
     cursor.execute("PRAGMA trusted_schema = OFF")
     cursor.close()

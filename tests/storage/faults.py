@@ -99,32 +99,35 @@ class LoggedFiles(Files):
 
     def __init__(self) -> None:
         self.log: list[tuple[str, str, str, bytes]] = []
+        self._paths: dict[int, str] = {}
+
+    def open(self, path: str, flags: int, mode: int = 0o600, folder: int | None = None) -> int:
+        file = super().open(path, flags, mode, folder)
+        self._paths[file] = path if folder is None else os.path.join(self._paths[folder], path)
+        if flags & os.O_CREAT:
+            self.log.append(("create", self._paths[file], "", b""))
+        elif folder is None:
+            self.log.append(("root", path, "", b""))
+        return file
 
     def write(self, file: int, data: Buffer) -> int:
         written = super().write(file, data)
-        self.log.append(("write", _path(file), "", bytes(data[:written])))
+        self.log.append(("write", self._paths[file], "", bytes(data[:written])))
         return written
 
     def fsync(self, file: int) -> None:
         super().fsync(file)
-        self.log.append(("fsync", _path(file), "", b""))
-
-    def open(self, path: str, flags: int, mode: int = 0o600, folder: int | None = None) -> int:
-        file = super().open(path, flags, mode, folder)
-        if flags & os.O_CREAT:
-            self.log.append(("create", _path(file), "", b""))
-        elif folder is None:
-            self.log.append(("root", _path(file), "", b""))
-        return file
+        self.log.append(("fsync", self._paths[file], "", b""))
 
     def mkdir(self, path: str, folder: int) -> None:
         super().mkdir(path, folder)
-        self.log.append(("mkdir", os.path.join(_path(folder), path), "", b""))
+        self.log.append(("mkdir", os.path.join(self._paths[folder], path), "", b""))
 
     def rename(self, old: str, new: str, old_folder: int, new_folder: int) -> None:
         super().rename(old, new, old_folder, new_folder)
-        paths = os.path.join(_path(old_folder), old), os.path.join(_path(new_folder), new)
-        self.log.append(("rename", *paths, b""))
+        source = os.path.join(self._paths[old_folder], old)
+        target = os.path.join(self._paths[new_folder], new)
+        self.log.append(("rename", source, target, b""))
 
     def replay(self, target: Path, moment: int, choice: int) -> None:
         """A disk after the first `moment` calls: what was synced is there; of the rest, `choice`
@@ -181,7 +184,3 @@ def _folder(root: _Entry, top: str, path: str) -> dict[str, _Entry]:
     entries = _find(root, top, os.path.dirname(path)).entries
     assert entries is not None
     return entries
-
-
-def _path(file: int) -> str:
-    return os.readlink(f"/proc/self/fd/{file}")

@@ -263,10 +263,8 @@ def test_what_is_superseded_at_once_is_never_written(journal: Journal, start: St
     committer = start(window=FOREVER)
     before = None
     for index in range(1000):
-        seq = committer.submit("hop", str(index).encode())
-        if before is not None:
-            committer.drop([before])
-        before = seq
+        drops = () if before is None else (before,)
+        before = committer.submit("hop", str(index).encode(), drops=drops)
     committer.close()
     assert data(journal) == [b"999"]
     assert journal.acquire("r1", now=2e10).next_seq == 1001
