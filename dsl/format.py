@@ -38,12 +38,19 @@ def format_source(text: str | bytes, file: str) -> str:
     result, layout = parse_layout(text, file)
     if layout is None or result.module is None:
         raise FormatError(result.diagnostics)
-    formatted = format_layout(layout)
-    again = parse_layout(formatted, file)[0]
-    if again.module is None or not same_tree(result.module, again.module):
-        # A defect of the formatter must not cost anybody a line of a spec.
-        return layout.text
-    return formatted
+    module, original = result.module, layout.text
+    formatted = original
+    while layout is not None and module is not None:
+        before, formatted = formatted, format_layout(layout)
+        if formatted == before:
+            return formatted
+        # Brackets that were broken stay so, for the comma at their end, and another one may then fit on
+        # its line: so the last word is the text that is not changed any more.
+        (again, layout) = parse_layout(formatted, file)
+        if not same_tree(module, again.module):
+            break
+    # A defect of the formatter must not cost anybody a line of a spec.
+    return original
 
 
 def same_tree(a: Any, b: Any) -> bool:

@@ -26,6 +26,7 @@ WIDTH = 120
 """Source lines wider than this are cut round the span, in columns of a terminal."""
 
 _TAB = 4
+_LONGEST = 180
 _ANSI = {"error": "1;31", "warning": "1;33", "bold": "1", "gutter": "1;34", "help": "1;36", "": ""}
 
 
@@ -187,7 +188,9 @@ def _shown(char: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """A message on one line, without characters that act on a terminal."""
+    """A message on one line, not endless, without characters that act on a terminal."""
+    if len(text) > _LONGEST:
+        text = text[: _LONGEST // 2] + "…" + text[-_LONGEST // 2 :]
     if text.isascii() and text.isprintable():
         return text
     return "".join("⏎" if c == "\n" else _shown(c) for c in text)
