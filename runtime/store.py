@@ -27,6 +27,7 @@ from wfc.runtime.journal import Journal
 from wfc.runtime.seal import KEY_BYTES, Sealer
 from wfc.runtime.storage_errors import StorageError, WrongKey, os_failure
 from wfc.runtime.valuestore import Files, FolderValues, ValueStore, make_folder, nothing
+from wfc.runtime.valuestore import open_values as open_values
 
 DEFAULT = ".wfc"
 KEY_VARIABLE = "WFC_STORE_KEY"
@@ -107,11 +108,6 @@ class Store:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def open_values(url: str, key: bytes) -> ValueStore:
-    """The value store alone, as a worker opens it."""
-    return FolderValues(url, Sealer(key))
 
 
 def _places(where: str, environ: Mapping[str, str]) -> tuple[str, URL | None]:

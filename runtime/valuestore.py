@@ -345,6 +345,12 @@ class FolderValues:
         return os.path.join(self.path, *key.split("/"))
 
 
+def open_values(url: str, key: bytes) -> ValueStore:
+    """The value store alone, as a worker opens it: without the journal, which takes a database's
+    library."""
+    return FolderValues(url, Sealer(key))
+
+
 def make_folder(path: str) -> None:
     """Make a folder (and those above it), durably, for its owner alone; raises `StorageError`."""
     missing = []
