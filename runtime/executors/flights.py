@@ -98,18 +98,19 @@ class Part:
 
 @dataclass(slots=True)
 class Flight:
-    """A batch under way. Times are of the pool's clock. `doom` is why it was or will be killed."""
+    """A batch under way, last `heard` of at that time of the pool's clock. `doom` is why it was or
+    will be killed; `ahead` that it was sent before there was a slot for it."""
 
     id: int
     lane: Lane
     parts: dict[int, Part]
     seconds: float
-    sent: float
     heard: float
     timeout: float | None = None
     deadline: float | None = None
     doom: str = ""
     recalled: bool = False
+    ahead: bool = False
     spent: float = 0.0
     completed: int = 0
 

@@ -53,6 +53,7 @@ class LocalTransport:
 
     overhead = 0.0005
     exclusive = True
+    pinned = True
 
     def __init__(self, workers: int | None = None, *, runner: str = RUNNER) -> None:
         self._width = workers or cpus()

@@ -97,11 +97,13 @@ class Transport(Protocol):
     """Processes that run batches: the part that differs between a process pool and a cluster.
 
     Called from one thread. `overhead` is what a batch costs in seconds besides its work. `exclusive`
-    tells that all shapes share the same slots (else the cluster arbitrates).
+    tells that all shapes share the same slots (else the cluster arbitrates), `pinned` that a batch
+    sent ahead waits for one process (else it goes to the first that is free).
     """
 
     overhead: float
     exclusive: bool
+    pinned: bool
 
     def load(self, program: Program) -> None:
         """The program that every process needs; called once, before the first `send`."""

@@ -206,7 +206,8 @@ class Pool:
             cap=max(LONG, 2 * load.seconds),
             grain=load.grain,
         )
-        flight = Flight(batch.id, lane, parts_of(load), load.seconds, now, now, first.timeout)
+        flight = Flight(batch.id, lane, parts_of(load), load.seconds, now, first.timeout)
+        flight.ahead = lane.flights >= slots
         self._on.flights[batch.id] = flight
         if first.timeout is not None:
             self._on.timed.add(batch.id)
@@ -220,7 +221,8 @@ class Pool:
 
     def _watching(self) -> bool:
         return bool(self._on.timed) or any(
-            lane.flights and not lane.waiting for lane in self._on.lanes.values()
+            not flight.recalled and not flight.lane.waiting and (flight.ahead or flight.left > 1)
+            for flight in self._on.flights.values()
         )
 
     def _tick(self, now: float) -> None:
@@ -237,15 +239,17 @@ class Pool:
                 self._level(lane, now)
 
     def _level(self, lane: Lane, now: float) -> None:
-        """A slot has nothing to do: silent batches give back what they have not begun."""
+        """Nothing waits: where a slot has nothing to do, silent batches give back what they have not
+        begun, and those that wait behind another one all."""
         flights = [flight for flight in self._on.flights.values() if flight.lane is lane]
         slots = 1 if lane.home is not None else self._transport.slots(lane.shape)
-        idle = slots - lane.flights
+        behind = [flight for flight in flights if flight.ahead and not flight.completed]
+        if slots <= len(flights) - len(behind):
+            return
         for flight in flights:
-            silent = now - flight.heard
-            if flight.recalled or silent < SILENCE + self._transport.overhead:
-                continue
-            if (idle > 0 and flight.left > 1) or (lane.flights > 1 and not flight.completed):
+            silent = now - flight.heard >= SILENCE + self._transport.overhead
+            stuck = self._transport.pinned and flight in behind
+            if silent and not flight.recalled and (stuck or flight.left > 1):
                 flight.recalled = True
                 self._transport.recall(flight.id)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from wfc.runtime.executors.cluster import find_address, fits, task_options
 from wfc.runtime.executors.messages import Batch, Died, Finished, Message
-from wfc.runtime.executors.rayside import Hub, run_batch, warm
+from wfc.runtime.executors.rayside import Hub, run_batch
 from wfc.runtime.values import Value
 from wfc.runtime.work import Program, Shape
 
@@ -30,6 +30,7 @@ RUNNER = "wfc.runtime.worker.runner:Runner"
 
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 _HUB_AFTER = 1.0
+_KILL_AGAIN = 2.0
 
 
 def _ray() -> Any:
@@ -45,13 +46,14 @@ def _ray() -> Any:
 class _Stream:
     """A Ray task under way: its generator and the batches that were sent to its process."""
 
-    __slots__ = ("batches", "generator", "homes", "reason", "token")
+    __slots__ = ("batches", "generator", "homes", "killed", "reason", "token")
 
     def __init__(self, token: int, generator: Any) -> None:
         self.token = token
         self.generator = generator
         self.batches: deque[int] = deque([token])
         self.homes: set[int] = set()
+        self.killed = 0.0
         self.reason = ""
 
 
@@ -65,6 +67,7 @@ class RayTransport:
 
     overhead = 0.003
     exclusive = False
+    pinned = False
 
     def __init__(self, address: str | None = None, *, runner: Any = RUNNER) -> None:
         self._owner = connect(address)
@@ -83,11 +86,7 @@ class RayTransport:
         self._hearing: Any = None
         self._since = time.monotonic()
         self._closed = False
-        ray = _ray()
-        self._remote = ray.remote(max_retries=0, num_returns="streaming")(run_batch)
-        if self._owner == "private":
-            ready = ray.remote(max_retries=0)(warm)
-            self._warming = [ready.remote(runner) for _ in range(min(8, self.slots(Shape())))]
+        self._remote = _ray().remote(max_retries=0, num_returns="streaming")(run_batch)
 
     # ------------------------------------------------------------------ Transport
 
@@ -165,6 +164,7 @@ class RayTransport:
 
     def _cancel(self, stream: _Stream) -> None:
         # Forced: the process ends. Otherwise only an exception is raised in Python code.
+        stream.killed = time.monotonic()
         with contextlib.suppress(Exception):
             _ray().cancel(stream.generator, force=True)
 
@@ -199,6 +199,9 @@ class RayTransport:
                     self._hear()
                 else:
                     self._read(stream)
+        for stream in self._streams.values():
+            if stream.killed and time.monotonic() - stream.killed > _KILL_AGAIN:
+                self._cancel(stream)
         messages, self._messages = self._messages, []
         return messages
 

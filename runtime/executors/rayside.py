@@ -214,9 +214,3 @@ class Hub:
         while not self._said.empty():
             heard.append(self._said.get_nowait())
         return heard
-
-
-def warm(make: Any) -> None:
-    """A task that gets a worker process ready."""
-    if isinstance(make, str):
-        importlib.import_module(make.partition(":")[0])

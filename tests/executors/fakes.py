@@ -37,6 +37,7 @@ class Virtual:
     """
 
     exclusive = True
+    pinned = False
 
     def __init__(
         self,

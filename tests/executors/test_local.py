@@ -34,6 +34,13 @@ def test_closing_leaves_no_process(tmp_path: Path, alive: Callable[[int], bool])
     assert not alive(idle)
 
 
+def test_closing_without_a_program_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
+    transport = LocalTransport(2, runner=RUNNER)
+    transport.close()
+    transport.close()
+    assert capfd.readouterr().err == ""
+
+
 def test_a_process_that_a_task_started_goes_with_it(
     local: Pool, tmp_path: Path, alive: Callable[[int], bool]
 ) -> None:
