@@ -30,6 +30,8 @@ def _mutated(text: str, chance: random.Random) -> str:
     """The text with one to three tokens dropped, doubled, swapped, or replaced by others."""
     tokens = _TOKEN.findall(text)
     for _ in range(chance.randint(1, 3)):
+        if not tokens:
+            break
         at = chance.randrange(len(tokens))
         other = chance.choice(tokens)
         match chance.randrange(5):
