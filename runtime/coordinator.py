@@ -187,10 +187,11 @@ class Coordinator:
 
     def _replay(self) -> bool:
         """Fold the journal in; true when there was nothing in it."""
-        empty = True
-        for row in self._store.journal.read(self._run_id):
-            record = RECORDS.unpack(row.data)
-            empty = False
+        kept = [
+            (row.seq, RECORDS.unpack(row.data)) for row in self._store.journal.read(self._run_id)
+        ]
+        empty = not kept
+        for seq, record in _without_failure(kept):
             if isinstance(record, Ended):
                 self._outcome = record
             if (
@@ -200,7 +201,7 @@ class Coordinator:
             ):
                 self._superseded.clear()
             if not isinstance(record, records.Signalled | records.Began):
-                self._superseded.append(row.seq)
+                self._superseded.append(seq)
             self._engine.replay(record)
         self._signals_seen = 0
         self._engine.counts = dict.fromkeys(self._engine.counts, 0)
@@ -321,6 +322,30 @@ class Coordinator:
             self._engine.counts["done"],
             time.monotonic() - began,
         )
+
+
+def _without_failure(kept: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
+    """The records without those that ended earlier attempts at the run in failure or cancellation:
+    resuming such a run means to try again what failed. What was caught by a `catch` stays."""
+    ends = [
+        (place, record)
+        for place, (_, record) in enumerate(kept)
+        if isinstance(record, Ended) and record.status != "succeeded"
+    ]
+    if not ends:
+        return kept
+    out = set()
+    for place, end in ends:
+        out.add(place)
+        for before, (_, record) in enumerate(kept[:place]):
+            if isinstance(record, records.Cancelled) or (
+                isinstance(record, records.Attempted)
+                and record.retry_at is None
+                and end.error is not None
+                and (record.error.type, record.error.message) == (end.error.type, end.error.message)
+            ):
+                out.add(before)
+    return [row for place, row in enumerate(kept) if place not in out]
 
 
 def outcome_of(store: Store, run_id: str) -> Ended | None:

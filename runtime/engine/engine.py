@@ -684,11 +684,23 @@ class Engine(Waits):
                     scope.prefilled[step] = value
                 return
             if not rest and not hopped and not isinstance(value, HopState | Raised):
+                self._unreported(scope, at)
                 if scope.status[at] == RUNNING:
                     self.counts["done"] += 1
                     self.settle(scope, at, value, not self.keeps(scope, at) or fleeting(value))
             else:
                 scope.known.setdefault(at, {})[_inner_step(hopped, rest)] = value
+
+    def _unreported(self, scope: Scope, at: int) -> None:
+        """A unit runs in order: the calls before this one are done, though what nobody outside of
+        the unit needs was not reported."""
+        unit = scope.g.nodes[at].unit
+        if unit is None or at in scope.loose:
+            return
+        for i in unit.order[: unit.order.index(at)]:
+            node = scope.g.nodes[i].node
+            if isinstance(node, CallNode) and scope.status[i] == RUNNING and i not in scope.loose:
+                self.settle(scope, i, HOLLOW, True)
 
     def _on_hop(self, report: Hop) -> None:
         work = self.works.get(report.work)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -228,15 +229,34 @@ class _Builder:
         self._ids[id(handle)] = name
         return Call(name, target, callee, inplace, checkpoint, handle.catch, options, handle)
 
+    def _declared(self, call: Call) -> list[str]:
+        """The parameters of a task or workflow of the spec; those that take handles are marked."""
+        _, _, declared = self._registry.resolve(call.handle.target)
+        pending = set(getattr(declared, "pending", ()))
+        return [f"&{p}" if p in pending else str(p) for p in getattr(declared, "params", ())]
+
+    def _argument(self, value: Any, call: Call, name: str) -> list[Any]:
+        as_handle = name.startswith("&") or call.callee == "workflow"
+        if not as_handle and callable(call.handle.target):
+            as_handle = f"&{name}" in _parameters(call.handle.target)
+        if isinstance(value, WaitPart) and value.part == "pending" and as_handle:
+            # A parameter annotated `Pending[…]` gets the running calls, not their results.
+            return ["attr", ["name", self._ids[id(value.wait)]], value.part]
+        return self._expr(value, call.inplace)
+
     def _common(self, call: Call) -> dict[str, Any]:
         handle = call.handle
+        taken = _parameters(handle.target) if callable(handle.target) else self._declared(call)
         return {
             "where": self._where,
             "after": [self._ids[id(_whole(h))] for h in handle.after],
             "target": call.target,
             "callee": call.callee,
-            "args": [self._expr(a, call.inplace) for a in handle.args],
-            "kwargs": {k: self._expr(a, call.inplace) for k, a in handle.kwargs.items()},
+            "args": [
+                self._argument(a, call, taken[i] if i < len(taken) else "")
+                for i, a in enumerate(handle.args)
+            ],
+            "kwargs": {k: self._argument(a, call, k) for k, a in handle.kwargs.items()},
             "inplace": call.inplace,
             "checkpoint": call.checkpoint,
             "catch": call.catch,
@@ -333,6 +353,15 @@ class _Builder:
 
 def _whole(handle: Handle) -> Handle:
     return handle.wait if isinstance(handle, WaitPart) else handle
+
+
+def _parameters(function: Any) -> list[str]:
+    """The names of a function's parameters, with `&` before those annotated `Pending[…]`."""
+    try:
+        found = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [f"&{p.name}" if "Pending" in str(p.annotation) else p.name for p in found]
 
 
 def _is_literal(value: Any) -> bool:
