@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +28,7 @@ os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
 os.environ["RAY_AUTH_MODE"] = "token"
 os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"  # otherwise some releases warn of it
 os.environ["NO_COLOR"] = "1"
 
 
@@ -71,4 +74,9 @@ def ray_session() -> Iterator[str]:
         configure_logging=False,
     )
     yield str(context.address_info["gcs_address"])
-    ray.shutdown()
+    with warnings.catch_warnings():
+        # Ray lets go of the processes that it stops without waiting for them.
+        warnings.simplefilter("ignore", ResourceWarning)
+        ray.shutdown()
+        del context
+        gc.collect()
