@@ -11,7 +11,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
 BUDGET = 0.03
-"""Seconds of work that a batch is meant to be."""
+"""Seconds of work that a batch is meant to be, at least."""
+
+WORTH = 30
+"""How many times more work than its fixed cost a batch is meant to be."""
 
 LONG = 0.05
 """Seconds from which an element counts as long: it is never batched with others on purpose."""
@@ -181,4 +184,5 @@ def share(queued: float, slots: int, overhead: float) -> float:
     Guided self-scheduling: half of an even share, so that batches shrink towards the end and the
     slots finish together; never so small that the cost of a batch (`overhead`) outweighs its work.
     """
-    return min(BUDGET, max(queued / (2 * max(1, slots)), overhead))
+    most = max(BUDGET, WORTH * overhead)
+    return min(most, max(queued / (2 * max(1, slots)), overhead))

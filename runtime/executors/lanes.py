@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from itertools import islice
 
-from wfc.runtime.executors.batching import BUDGET, LONG, MAX_BYTES, Pace, Ranges, share
+from wfc.runtime.executors.batching import LONG, MAX_BYTES, Pace, Ranges, share
 from wfc.runtime.executors.flights import Job, Key, Load, Segment
 from wfc.runtime.work import Shape
 
@@ -154,6 +154,6 @@ class Lane:
             weight += each * (stop - start)
             taken.add(job.work.id)
             job.flights += 1  # one batch of this job under way, as far as its limit goes
-            if single or weight >= MAX_BYTES or load.seconds >= min(budget, BUDGET):
+            if single or weight >= MAX_BYTES or load.seconds >= budget:
                 break
         return load

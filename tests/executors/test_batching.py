@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.executors.fakes import work
-from wfc.runtime.executors.batching import BUDGET, GROWTH, LONG, Pace, Ranges, share
+from wfc.runtime.executors.batching import BUDGET, GROWTH, LONG, WORTH, Pace, Ranges, share
 from wfc.runtime.executors.pieces import Slicer, merge, narrow, rebase
 from wfc.runtime.values import Column, Inline, Rows, load_inline
 from wfc.runtime.work import Done, Failed, Work
@@ -96,7 +96,7 @@ def test_a_share_is_never_more_than_half_of_what_an_even_split_would_give(
     queued: float, slots: int, overhead: float
 ) -> None:
     size = share(queued, slots, overhead)
-    assert size <= BUDGET
+    assert size <= max(BUDGET, WORTH * overhead)
     assert size <= max(queued / (2 * slots), overhead)
 
 
