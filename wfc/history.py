@@ -72,7 +72,7 @@ def _fold(found: Iterable[records.Record]) -> dict[str, _Task]:
 
 
 def _instance(path: str, node: str, index: int) -> str:
-    return f"{path}/{node}[{index}]" if node else path
+    return f"{path}/{node}[{index}]" if node and index >= 0 else path
 
 
 def _join(path: str, step: str) -> str:

@@ -646,7 +646,9 @@ class Engine(Waits):
         path, node = self._place_of(work)
         index = work.indices[report.offset]
         value = durable(report.value) if self._step_kept(work, report.node) else HOLLOW
-        self.record(Advanced(path, node, index, report.node, value, self.now))
+        # A unit is no element of anything: its steps stand right below the path.
+        place = -1 if work.kind == "unit" else index
+        self.record(Advanced(path, node, place, report.node, value, self.now))
         self._advance(work.kind, work.scope, work.fan, work.frame, index, report.node, report.value)
 
     def _step_kept(self, work: Dispatch, step: str) -> bool:
