@@ -1205,18 +1205,12 @@ class Reference:
         A continuation is given the `finally` blocks of its chain, and may give a further `Hop`.
         """
         callee = self._callee(call.func, scope.frame.workflow.file)
+        for expr in call.modifiers.after:
+            self.value(expr, scope)
         slots = list(_arguments(call))
-        afters = call.modifiers.after
-        made = gather(
-            [
-                *(
-                    lambda s=slot, v=value: self._argument(callee, s, v, scope)
-                    for slot, value in slots
-                ),
-                *(lambda e=expr: self.value(e, scope) for expr in afters),
-            ]
+        values = gather(
+            lambda s=slot, v=value: self._argument(callee, s, v, scope) for slot, value in slots
         )
-        values = made[: len(slots)]
         args = [v for (slot, _), v in zip(slots, values, strict=True) if isinstance(slot, int)]
         kwargs = {s: v for (s, _), v in zip(slots, values, strict=True) if isinstance(s, str)}
         nocheckpoint = scope.frame.nocheckpoint or call.modifiers.nocheckpoint is not None

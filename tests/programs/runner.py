@@ -126,11 +126,11 @@ def plain(value: Any) -> Any:
     return value
 
 
-def reference(case: Case, modules: dict[str, ast.Module] | None = None, **options: Any) -> Outcome:
+def reference(case: Case, **options: Any) -> Outcome:
     """What the reference interpreter makes of a case."""
     with in_a_run():
         return evaluate(
-            modules or parsed(case.files),
+            parsed(case.files),
             "main",
             case.params,
             function,
@@ -146,8 +146,9 @@ def compiled(case: Case, optimize: bool = True, verify: bool = False) -> Plan:
     with placed(case) as path:
         made = compile_spec(path, optimize=optimize, verify=verify)
     if made.plan is None:
-        errors = [d for d in made.diagnostics if d.severity == "error"]
-        raise SyntaxError("\n".join(f"{d.code} line {d.span.line}: {d.message}" for d in errors))
+        raise SyntaxError(
+            "\n".join(f"{d.code} line {d.span.line}: {d.message}" for d in made.diagnostics)
+        )
     return made.plan
 
 
