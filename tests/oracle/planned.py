@@ -439,6 +439,9 @@ class Planned:
             assert scope.frame.errors is outer_errors
         errors = frozenset[Error]().union(*(cell.errors for cell, _ in members))
         if node.catch and errors:
+            for cell, _ in members:
+                if cell.trace is not None:
+                    cell.trace.certain = False
             for out in node.outputs:
                 scope.cells[out.name] = Cell(ResultView(False, None, ErrorView(errors)))
             return

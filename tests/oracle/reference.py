@@ -17,11 +17,13 @@ would in a real run, where independent calls run side by side.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import math
 import pickle
 import posixpath
+import re
 import sys
 import threading
 from collections import Counter, deque
@@ -87,11 +89,21 @@ class CallRecord:
     ) -> CallRecord:
         name = getattr(fn, "__name__", repr(fn))
         try:
-            bound = inspect.signature(fn).bind(*args, **kwargs)
+            bound = _signature(fn).bind(*args, **kwargs)
         except (TypeError, ValueError):
-            return cls(name, f"{list(args)!r} {dict(kwargs)!r}")
+            return cls(name, _shown(f"{list(args)!r} {dict(kwargs)!r}"))
         bound.apply_defaults()
-        return cls(name, ", ".join(f"{k}={v!r}" for k, v in bound.arguments.items()))
+        return cls(name, _shown(", ".join(f"{k}={v!r}" for k, v in bound.arguments.items())))
+
+
+@functools.lru_cache(maxsize=1000)
+def _signature(fn: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(fn)
+
+
+def _shown(text: str) -> str:
+    """A text without the addresses of objects."""
+    return re.sub(r" at 0x[0-9a-f]+", "", text)
 
 
 class Trace:
@@ -1032,7 +1044,11 @@ class Reference:
     def _comprehended(self, expr: ast.Comprehension, scope: Scope, name: str | None) -> Any:
         if expr.modifiers.catch is not None:
             plain = ast.Comprehension(expr.key, expr.value, expr.generators, expr.span)
-            return _caught(lambda: self.cell(plain, scope, name).get())
+            inner = Scope(scope.frame, scope.path, Trace(scope.trace), scope)
+            inner.seen = scope.seen
+            result = _caught(lambda: self.cell(plain, inner, name).get())
+            inner.trace.certain = result.ok
+            return result
         if self.calls_something(expr, scope.frame.workflow.file):
             return self._comprehension(expr, scope, name, managed=False).get()
         pairs = self._pairs(
@@ -1048,7 +1064,7 @@ class Reference:
             self.value(expression, scope)
         file = scope.frame.workflow.file
         first = expr.generators[0]
-        path = f"{scope.path}/{name}" if name else scope.unnamed("?")
+        path = f"{scope.path}/{name}" if name else scope.unnamed(_called(expr.value))
         calls = [c for c in first.conditions if self.calls_something(c, file)]
         simple = len(expr.generators) == 1 and not calls and expr.key is None
         members: list[Cell] = []
@@ -1205,12 +1221,18 @@ class Reference:
         A continuation is given the `finally` blocks of its chain, and may give a further `Hop`.
         """
         callee = self._callee(call.func, scope.frame.workflow.file)
-        for expr in call.modifiers.after:
-            self.value(expr, scope)
         slots = list(_arguments(call))
-        values = gather(
-            lambda s=slot, v=value: self._argument(callee, s, v, scope) for slot, value in slots
+        afters = call.modifiers.after
+        made = gather(
+            [
+                *(
+                    lambda s=slot, v=value: self._argument(callee, s, v, scope)
+                    for slot, value in slots
+                ),
+                *(lambda e=expr: self.value(e, scope) for expr in afters),
+            ]
         )
+        values = made[: len(slots)]
         args = [v for (slot, _), v in zip(slots, values, strict=True) if isinstance(slot, int)]
         kwargs = {s: v for (s, _), v in zip(slots, values, strict=True) if isinstance(s, str)}
         nocheckpoint = scope.frame.nocheckpoint or call.modifiers.nocheckpoint is not None
@@ -1303,6 +1325,14 @@ class Reference:
         if has_timeout:
             raise FailuresError(Error(ANY, ANY))
         raise UnsupportedError(f"nobody sends the signal {signal!r}")
+
+
+def _called(value: ast.Expr) -> str:
+    """The name of the call that a fan-out makes, which stands for it where it has no name."""
+    for part in walk(value):
+        if isinstance(part, ast.Call):
+            return _dotted(part.func).rpartition(".")[2]
+    return "?"
 
 
 def _caught(run: Callable[[], Any]) -> ResultView:

@@ -126,11 +126,11 @@ def plain(value: Any) -> Any:
     return value
 
 
-def reference(case: Case, **options: Any) -> Outcome:
+def reference(case: Case, modules: dict[str, ast.Module] | None = None, **options: Any) -> Outcome:
     """What the reference interpreter makes of a case."""
     with in_a_run():
         return evaluate(
-            parsed(case.files),
+            modules or parsed(case.files),
             "main",
             case.params,
             function,
@@ -146,9 +146,8 @@ def compiled(case: Case, optimize: bool = True, verify: bool = False) -> Plan:
     with placed(case) as path:
         made = compile_spec(path, optimize=optimize, verify=verify)
     if made.plan is None:
-        raise SyntaxError(
-            "\n".join(f"{d.code} line {d.span.line}: {d.message}" for d in made.diagnostics)
-        )
+        errors = [d for d in made.diagnostics if d.severity == "error"]
+        raise SyntaxError("\n".join(f"{d.code} line {d.span.line}: {d.message}" for d in errors))
     return made.plan
 
 

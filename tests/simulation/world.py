@@ -107,12 +107,12 @@ class World:
 
     plan: Plan
     functions: Mapping[str, Callable[..., Any]]
+    linked: Linked
     calls: list[Called] = field(default_factory=list)
     values: Values = field(default_factory=Values)
 
     def __post_init__(self) -> None:
         self.recorded = {name: self._recorded(fn) for name, fn in self.functions.items()}
-        self.linked = Linked(self.plan)
         self.program = Program("simulated", b"", b"", "", b"", "digest")
 
     def _recorded(self, fn: Callable[..., Any]) -> Callable[..., Any]:
