@@ -20,8 +20,9 @@ from wfc.errors import (
     RunInterrupted,
     SpecError,
 )
+from wfc.launching import Launcher, launcher
 from wfc.plan.model import Plan
-from wfc.running import Active, Launcher, launcher, result_of
+from wfc.running import Active, result_of
 from wfc.runtime import codec, coordinator, functions
 from wfc.runtime.coordinator import Observer, Outcome
 from wfc.runtime.engine import Engine

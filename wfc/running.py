@@ -3,115 +3,16 @@
 from __future__ import annotations
 
 import atexit
-import os
-import socket
 import threading
 import weakref
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from wfc.errors import RunCancelled, RunFailed, RunInterrupted
+from wfc.launching import Launcher, Stopped
 from wfc.runtime.coordinator import Coordinator, Observer, Outcome
-from wfc.runtime.executors.pool import Pool
 from wfc.runtime.store import Store
 from wfc.runtime.values import ErrorInfo
-from wfc.runtime.work import Executor, Program
-
-if TYPE_CHECKING:
-    from wfc.runtime.executors.messages import Transport
-
-
-POLL = 0.05
-CONNECT = 10.0
-"""Seconds that a Ray cluster has to take a connection."""
-
-
-class Launcher(Protocol):
-    """Something that gets an executor ready, perhaps before it is known what to execute."""
-
-    def __call__(self, program: Program, stop: threading.Event) -> Executor:
-        """The executor, which closes what the launcher has started.
-
-        Raises what starting it raised, and `Stopped` when `stop` is set before it is ready.
-        """
-
-    def close(self) -> None:
-        """End what was started if it was never asked for. Idempotent."""
-
-
-class Stopped(Exception):  # noqa: N818
-    """The run was to be interrupted before there was anything to run it."""
-
-
-class TransportLauncher:
-    """A launcher over a transport, which is made in another thread from now on.
-
-    That thread stays until the launcher is closed: on Linux, processes that are to die with their
-    parent (a private Ray's) die with the *thread* that started them.
-    """
-
-    def __init__(self, make: Callable[[], Transport]) -> None:
-        self._make = make
-        self._made: Transport | None = None
-        self._error: BaseException | None = None
-        self._used = False
-        self._lock = threading.Lock()
-        self._ready = threading.Event()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="wfc-start", daemon=True)
-        self._thread.start()
-
-    def _work(self) -> None:
-        try:
-            self._made = self._make()
-        except BaseException as error:
-            self._error = error
-        finally:
-            self._ready.set()
-        self._over.wait()
-        with self._lock:
-            if self._made is not None and not self._used:
-                self._made.close()
-
-    def __call__(self, program: Program, stop: threading.Event) -> Executor:
-        """See `Launcher`."""
-        while not self._ready.wait(POLL):
-            if stop.is_set():
-                raise Stopped
-        if self._error is not None:
-            raise self._error
-        assert self._made is not None
-        with self._lock:
-            self._used = True
-        return Pool(self._made, program)
-
-    def close(self) -> None:
-        """See `Launcher`. Waits for what is there already, not for what is still being started."""
-        self._over.set()
-        if self._ready.is_set():
-            self._thread.join()
-
-
-def launcher(*, local: bool = False, address: str | None = None) -> Launcher:
-    """Processes of this machine, or Ray. They start now, in the background."""
-    if local:
-        from wfc.runtime.executors.local import LocalTransport
-
-        return TransportLauncher(LocalTransport)
-    return TransportLauncher(lambda: _on_ray(address or os.environ.get("RAY_ADDRESS")))
-
-
-def _on_ray(address: str | None) -> Transport:
-    """Ray itself would try for ever where nobody answers. Raises `ConnectionError`."""
-    from wfc.runtime.executors.ray import RayTransport
-
-    host, _, port = (address or "").rpartition(":")
-    if host and port.isdigit() and "/" not in host:
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT).close()
-        except OSError as error:
-            raise ConnectionError(f"no Ray answers at {address}: {error}") from None
-    return RayTransport(address)
+from wfc.runtime.work import Program
 
 
 class Active:

@@ -99,22 +99,26 @@ class Live:
         self._screen.update(self._table(engine, now), refresh=True)
 
     def _table(self, engine: Engine, now: float) -> Any:
+        from rich.console import Group
+        from rich.markup import escape
         from rich.table import Table
+        from rich.text import Text
 
-        table = Table(box=None, pad_edge=False, title_justify="left")
+        table = Table(box=None, pad_edge=False, header_style="dim")
         rate = f"  {self._rate:,.0f}/s" if self._rate else ""
-        table.title = f"{self._run_id}  {summary(engine)}{rate}  {now - self._began:.0f} s"
-        table.add_column("")
+        head = f"{self._run_id}  {summary(engine)}{rate}  {now - self._began:.0f} s"
+        table.add_column("", no_wrap=True)
         for name in ("done", "running", "failed", "total"):
             table.add_column(name, justify="right")
         fans = sorted(engine.fan_progress(), key=lambda f: f[2] + f[4] >= f[1])
         for path, total, done, running, failed in fans[:ROWS]:
-            table.add_row(path, f"{done:,}", f"{running:,}", f"{failed:,}", f"{total:,}")
+            table.add_row(escape(path), f"{done:,}", f"{running:,}", f"{failed:,}", f"{total:,}")
         if len(fans) > ROWS:
             table.add_row(f"and {len(fans) - ROWS:,} more", "", "", "", "")
         for name in engine.waiting_for()[:4]:
             table.add_row(f"waits for {name}", "", "", "", "")
-        return table
+        title = Text(head, style="bold", no_wrap=True, overflow="ellipsis")
+        return Group(title, table) if table.rows else title
 
     def log(self, log: Log) -> None:
         """What a task printed, above the table."""

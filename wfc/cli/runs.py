@@ -27,8 +27,8 @@ from wfc.errors import DONE, FAILED, STOPPED, RunInterrupted
 
 if TYPE_CHECKING:
     from wfc.api import Run
+    from wfc.launching import Launcher
     from wfc.plan.model import Plan
-    from wfc.running import Launcher
     from wfc.runtime.coordinator import Outcome
 
 
@@ -105,7 +105,7 @@ def _launching(where: Where, *, unless: bool = False) -> Iterator[Launcher | Non
     if unless:
         yield None
         return
-    from wfc.running import launcher
+    from wfc.launching import launcher
 
     launch = launcher(local=where.local, address=where.address)
     try:
