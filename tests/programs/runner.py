@@ -7,6 +7,7 @@ A file of the corpus says in comments at its top what it takes and what comes ou
     # expect: 42                   its value; tuples compare as lists
     # fails: ValueError: no | …    or the failures of which it reports one; `*` stands for anything
     # calls: {"add": 2}            how often these functions are called
+    # faults: none, since …        its result would be another if a process were lost
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import wfc
 from tests.oracle.generate import Program
 from tests.oracle.graphs import graphs, in_a_run
 from tests.oracle.planned import evaluate_plan
@@ -30,6 +32,9 @@ from wfc.compiler import compile_spec
 from wfc.dsl import ast
 from wfc.dsl.parser import parse
 from wfc.plan.model import Plan
+
+LIMIT = 60.0
+"""Seconds after which a run of the corpus is taken to hang."""
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -55,6 +60,7 @@ class Case:
     signals: dict[str, list[Any]] = field(default_factory=dict)
     expected: Ran | None = None
     folder: Path = FOLDER
+    faults: bool = True
 
     def __str__(self) -> str:
         return self.name
@@ -74,7 +80,7 @@ def read_case(path: Path) -> Case:
         if not line.startswith("# "):
             break
         key, _, value = line[2:].partition(": ")
-        head[key] = value
+        head[key] = value.strip()
     errors = frozenset(
         Error(*part.strip().split(": ", 1)) for part in head.get("fails", "").split(" | ") if part
     )
@@ -87,6 +93,7 @@ def read_case(path: Path) -> Case:
         python.literal_eval(head.get("params", "{}")),
         python.literal_eval(head.get("signals", "{}")),
         expected,
+        faults="faults" not in head,
     )
 
 
@@ -188,7 +195,39 @@ def run_plan(case: Case, optimize: bool = True) -> Ran:
     return Ran(plain(outcome.value), outcome.errors, calls, tuple(outcome.ids))
 
 
-ENGINES: dict[str, Callable[[Case, bool], Ran]] = {"reference": run_reference, "plan": run_plan}
+def run_for_real(case: Case, optimize: bool, **options: Any) -> Ran:
+    """By `wfc.start`, with a store of its own. Signals are sent before anything waits for them."""
+    with placed(case) as path, tempfile.TemporaryDirectory() as store:
+        made = compile_spec(path, optimize=optimize)
+        assert made.plan is not None
+        run = wfc.start(made.plan, params=case.params, store=store, **options)
+        for name, payloads in case.signals.items():
+            for payload in payloads:
+                run.send(name, payload)
+        try:
+            return Ran(plain(run.result(LIMIT)))
+        except wfc.RunFailed as failed:
+            return Ran(errors=frozenset({Error(failed.error.type, failed.error.message)}))
+        finally:
+            run.interrupt()
+
+
+def run_local(case: Case, optimize: bool = True) -> Ran:
+    """In a pool of processes of this machine."""
+    return run_for_real(case, optimize, local=True)
+
+
+def run_ray(case: Case, optimize: bool = True) -> Ran:
+    """On the Ray that `RAY_ADDRESS` names."""
+    return run_for_real(case, optimize)
+
+
+ENGINES: dict[str, Callable[[Case, bool], Ran]] = {
+    "reference": run_reference,
+    "plan": run_plan,
+    "local": run_local,
+    "ray": run_ray,
+}
 
 
 def run_program(case: Case, engine: str = "reference", optimize: bool = True) -> Ran:

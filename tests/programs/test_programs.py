@@ -24,3 +24,16 @@ def test_plan(case: Case, optimize: bool) -> None:
 def test_ids_are_the_same_with_and_without_optimization(case: Case) -> None:
     optimized, plain = (run_program(case, "plan", optimize).ids for optimize in (True, False))
     assert sorted(optimized) == sorted(plain)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_local(case: Case) -> None:
+    check(case, run_program(case, "local"))
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("case", CASES[::6], ids=str)
+def test_ray(case: Case, ray_session: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", ray_session)
+    check(case, run_program(case, "ray"))

@@ -214,8 +214,10 @@ class FakeExecutor:
         if isinstance(report, (Done, Failed, Became, ValueLost)):
             process = element.process
             assert process is not None
-            if work.id in process.runner.homes:
+            if (work.park and isinstance(report, Done)) or getattr(report, "parked", False):
                 self.homes[work.id] = process
+            else:
+                process.runner.release(work.id)
             self._drop(element)
             if process not in self.homes.values():
                 self.idle.append(process)
