@@ -22,6 +22,8 @@ from wfc.runtime.seal import Sealer
 from wfc.runtime.storage_errors import CorruptValue, os_failure
 
 TEMPORARY = ".tmp"
+_PLACING = 64
+"""How often a writer makes its folder again that deletes of others prune meanwhile."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _JOIN = 64 * 1024
 
@@ -255,7 +257,7 @@ class FolderValues:
 
     def _place(self, temporary: str, drafts: int, names: Sequence[str]) -> None:
         """Rename to the final place; its folder may be pruned by a `delete` at any time."""
-        for last in (False, False, True):
+        for attempt in range(_PLACING):
             folder = self._folder(names[:-1], create=True)
             try:
                 self._files.rename(temporary, names[-1], drafts, folder)
@@ -263,7 +265,7 @@ class FolderValues:
                 self._files.fsync(folder)
                 return
             except FileNotFoundError:
-                if last:
+                if attempt == _PLACING - 1:
                     raise
             finally:
                 self._close(folder)
@@ -280,7 +282,7 @@ class FolderValues:
         except OSError as error:
             raise os_failure(doing, self.path, error) from error
 
-    def _folder(self, names: Sequence[str], *, create: bool) -> int:
+    def _folder(self, names: Sequence[str], *, create: bool, attempt: int = 0) -> int:
         """The open folder of these names, step by step, so that no link leads out of the store."""
         here = self._root("open")
         walked = ""
@@ -294,10 +296,10 @@ class FolderValues:
                     self._durable.add(walked)
                 inner = self._files.open(name, _FOLDER, folder=here)
             except FileNotFoundError:
-                if not create or walked not in self._durable:
+                if not create or attempt == _PLACING:
                     raise
                 self._durable.discard(walked)  # it was pruned since
-                return self._folder(names, create=True)
+                return self._folder(names, create=True, attempt=attempt + 1)
             finally:
                 self._close(here)
             here = inner
