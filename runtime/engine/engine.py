@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from wfc.plan.model import AnyNode, BranchNode, CallNode, ExprNode, Graph
+from wfc.plan.model import BranchNode, CallNode, ExprNode, Graph
 from wfc.runtime.engine.evaluate import as_pending, fleeting, hollow
 from wfc.runtime.engine.fans import is_absent
-from wfc.runtime.engine.graphs import NodeInfo, provides
+from wfc.runtime.engine.graphs import NodeInfo, inner_graphs, provides
 from wfc.runtime.engine.records import (
     Advanced,
     Append,
@@ -219,6 +219,7 @@ class Engine(Waits):
         built = self._build(work)
         if built is not None:
             work.submitted = True
+            self.joined_values.pop(work.id, None)
             self.effects.append(Submit(built))
 
     def _build(self, work: Dispatch) -> Work | None:
@@ -237,56 +238,48 @@ class Engine(Waits):
         """The values of these names, or `None` when some have to be made first (then the work is
         put off until they are)."""
         env: dict[str, Value] = {}
-        waits = 0
-        left = [0]
+        joined = self.joined_values.setdefault(work.id, {})
+        left, armed = 0, False
 
         def one() -> None:
-            left[0] -= 1
-            if left[0] == 0 and work.id in self.works:
+            nonlocal left
+            left -= 1
+            if left == 0 and armed and work.id in self.works:
                 self.ready[work.id] = work
 
         for name in names:
             value = self.lookup(scope, name)
             if value is None:
-                handle = self.lookup(scope, "&" + name)
-                if handle is None:
+                value = self.lookup(scope, "&" + name)
+                if value is None:
                     continue
-                value = handle
             if hollow(value) or self._homeless(value, work):
-                waits += 1
-                left[0] += 1
+                left += 1
                 self.later(self.revive, scope, name, one)
                 continue
             pending = as_pending(value)
             if pending is not None and name not in as_handles:
-                waits += 1
-                left[0] += 1
-                self._join_for(scope, name, pending, work, one, env)
-                if name in self._joined.get(work.id, {}):
-                    waits -= 1
-                    value = self._joined[work.id][name]
-                else:
-                    continue
+                if name not in joined:
+                    left += 1
+                    self._join_for(scope, name, pending, work, one)
+                value = joined.get(name, value)
             env[name] = value
         for name in handles:
             handle = self.handles_of(scope, name)
             if handle is not None:
                 env["&" + name] = handle
-        return None if waits else env
+        armed = True
+        return None if left else env
 
     def _homeless(self, value: Value, work: Dispatch) -> bool:
         from_home = getattr(value, "home", None)
         return from_home is not None and from_home not in self.homes
 
     def _join_for(
-        self, scope: Scope, name: str, pending: Pending, work: Dispatch, one: Any, env: Any
+        self, scope: Scope, name: str, pending: Pending, work: Dispatch, one: Callable[[], None]
     ) -> None:
-        joined = self._joined.setdefault(work.id, {})
-        if name in joined:
-            return
-
         def arrived(rows: Rows) -> None:
-            joined[name] = rows
+            self.joined_values.setdefault(work.id, {})[name] = rows
             one()
 
         def failed(error: ErrorInfo) -> None:
@@ -298,10 +291,6 @@ class Engine(Waits):
                     self.fail(scope, work.node, error)
 
         self.join(pending, arrived, failed)
-
-    @property
-    def _joined(self) -> dict[int, dict[str, Value]]:
-        return self.joined_values
 
     def _pending_params(self, members: Sequence[NodeInfo]) -> set[str]:
         """Names that these calls hand on as handles: to `Pending[…]` parameters."""
@@ -333,6 +322,7 @@ class Engine(Waits):
         env = self._env(work, scope, list(names), list(handles), self._pending_params(members))
         if env is None:
             return None
+        self.place(work, nodes)
         calls = [m.node for m in members if isinstance(m.node, CallNode)]
         lead = calls[0] if calls else members[0].node
         options = getattr(lead, "options", {})
@@ -414,6 +404,7 @@ class Engine(Waits):
         env = self._env(work, scope, names, info.free_handles, self._pending_params(body.nodes))
         if env is None:
             return None
+        self.place(work, [work.node])
         known: dict[int, dict[str, Value | HopState | Raised]] = {}
         attempts: dict[int, int] = {}
         if fan.known or fan.attempts:
@@ -525,11 +516,14 @@ class Engine(Waits):
             return
         if work.kind == "map" and work.fan is not None:
             indices = work.indices[report.start : report.start + report.count]
+            fresh = sum(work.fan.status[k] == RUNNING for k in indices)
+            if not fresh:
+                return
             columns = self._stripped(work, report.columns)
             node = self.map_node(work.fan).id
             self.record(_completed(work.fan.scope.path, node, indices, columns, report, self.now))
             self.take_columns(work.fan, indices, dict(report.columns))
-            work.left -= report.count
+            work.left -= fresh
             if work.left <= 0:
                 self.works.pop(work.id, None)
                 work.fan.works.discard(work.id)
@@ -546,7 +540,7 @@ class Engine(Waits):
         lead = scope.g.nodes[work.nodes[0]].node.id
         sync = any(getattr(scope.g.nodes[i].node, "checkpoint", True) == "sync" for i in work.nodes)
         self.record(_completed(scope.path, lead, (0,), columns, report, self.now), sync)
-        self._unit_done(scope, report.columns)
+        self._unit_done(scope, work.nodes, report.columns)
 
     def _stripped(self, work: Dispatch, columns: dict[str, Chunk]) -> dict[str, Chunk | int]:
         """The columns as they are journaled."""
@@ -556,7 +550,14 @@ class Engine(Waits):
             if keep and work.kind == "map" and work.fan is not None:
                 keep = self._column_kept(work.fan, name)
             elif keep and name in work.scope.g.index:
-                keep = self.keeps(work.scope, work.scope.g.index[name])
+                index = work.scope.g.index[name]
+                node = work.scope.g.nodes[index].node
+                if isinstance(node, BranchNode):
+                    keep = not _forgets(node)
+                elif isinstance(node, ExprNode):
+                    keep = not self.is_volatile(work.scope, work.scope.g.nodes[index].names)
+                else:
+                    keep = self.keeps(work.scope, index)
             out[name] = kept(chunk, keep)
         return out
 
@@ -569,53 +570,44 @@ class Engine(Waits):
             return bool(node.checkpoint) if isinstance(node, CallNode) else True
         return True
 
-    def _unit_done(self, scope: Scope, columns: Mapping[str, Chunk | int]) -> None:
-        lead = [
-            name
-            for name in columns
-            if name in scope.g.index and _is_its_own(scope.g.nodes[scope.g.index[name]].node, name)
-        ]
+    def _unit_done(
+        self, scope: Scope, nodes: Sequence[int], columns: Mapping[str, Chunk | int]
+    ) -> None:
+        """A unit has run: its calls are done, its expressions and branches as far as they are told."""
         for name, chunk in columns.items():
             if name not in scope.g.index and not isinstance(chunk, int):
-                # A call inside a branch of the unit: the branch finds it done when it gets there.
+                # A call inside a branch of the unit: should the branch have to be taken again, that
+                # call is done already.
                 value = _only(chunk)
-                if not is_absent(value):
+                if not is_absent(value) and not hollow(value):
                     scope.prefilled[name] = value
-        for name in sorted(lead, key=lambda n: scope.g.index[n]):
-            index = scope.g.index[name]
+        for index in nodes:
             scope.known.pop(index, None)
             if scope.status[index] not in (RUNNING, WAITING):
                 continue
-            chunk = columns[name]
-            value = HOLLOW if isinstance(chunk, int) else _only(chunk)
-            volatile = not self.keeps(scope, index) or fleeting(value)
-            self.counts["done"] += 1
-            self.settle(scope, index, value, volatile)
-        self._exprs_of_units(scope)
+            node = scope.g.nodes[index].node
+            if isinstance(node, CallNode):
+                value = _told(columns, node.id)
+                self.counts["done"] += 1
+                volatile = not self.keeps(scope, index) or fleeting(value)
+                self.settle(scope, index, value, volatile)
+            elif isinstance(node, BranchNode) and node.then is None and scope.g.tail != node.id:
+                self._branch_told(scope, index, node, columns)
+            elif isinstance(node, ExprNode) and not hollow(_told(columns, node.id)):
+                names = scope.g.nodes[index].names
+                self.settle(scope, index, _told(columns, node.id), self.is_volatile(scope, names))
+            else:
+                self._loosen(scope, [index])
 
-    def _exprs_of_units(self, scope: Scope) -> None:
-        """Expressions and branches inside a unit are the engine's own as soon as they can be."""
-        for unit in scope.g.units:
-            for member in unit.members:
-                i = member.index
-                if scope.status[i] in (DONE, FAILED) or i in scope.loose:
-                    continue
-                if isinstance(member.node, CallNode):
-                    continue
-                if self._dead_unit_member(scope, member):
-                    scope.loose.add(i)
-                    scope.status[i] = WAITING
-                    self._await(scope, i, self.needs(member))
-
-    def _dead_unit_member(self, scope: Scope, member: NodeInfo) -> bool:
-        """Whether no work will bring this member of a unit: the calls before it are all done."""
-        unit = member.unit
-        if unit is None:
-            return False
-        calls = [
-            scope.g.nodes[i] for i in unit.order if isinstance(scope.g.nodes[i].node, CallNode)
-        ]
-        return all(scope.status[c.index] in (DONE, FAILED) for c in calls)
+    def _branch_told(
+        self, scope: Scope, index: int, node: BranchNode, columns: Mapping[str, Chunk | int]
+    ) -> None:
+        """A branch that ran inside a unit: what it gives is known, its arm is not opened here."""
+        loses = not scope.frame.checkpoint or _forgets(node)
+        for name in node.outputs:
+            value = _told(columns, name)
+            self.publish(scope, name, value, loses or fleeting(value))
+        self.settle(scope, index, Inline(obj=None))
 
     def _frame_result(self, frame: Frame, columns: Mapping[str, Chunk | int]) -> None:
         chunk = columns.get("=")
@@ -746,6 +738,8 @@ class Engine(Waits):
             return
         path, node = self._place_of(work)
         index = work.indices[report.offset]
+        if work.fan is not None and work.fan.status[index] != RUNNING:
+            return
         attempt = self._attempts(work, index) + 1
         retry = retries_error(report.options, report.error, attempt)
         spread = (zlib.crc32(f"{path}/{node}[{index}]{attempt}".encode()) & 0xFFFF) / 65536
@@ -765,6 +759,8 @@ class Engine(Waits):
             return
         path, node = self._place_of(work)
         index = work.indices[report.offset]
+        if work.fan is not None and work.fan.status[index] != RUNNING:
+            return
         step, options = self._lost_step(work, report.node)
         attempt = self._attempts(work, index) + 1
         kind = "wfc.WorkerLost" if report.kind == "died" else "wfc.TaskTimeout"
@@ -903,6 +899,8 @@ class Engine(Waits):
             return
         path, node = self._place_of(work)
         index = work.indices[report.offset]
+        if work.fan is not None and work.fan.status[index] != RUNNING:
+            return
         bound = any(fleeting(v) for v in report.dynamic.env.values())
         if not bound:
             self.record(Grew(path, node, index, report.node, report.dynamic, self.now))
@@ -1094,8 +1092,9 @@ class Engine(Waits):
         if fan is not None and fan.members is None:
             self.take_columns(fan, record.indices, record.columns)
             return
+        nodes = self._unit_nodes(scope, index)
         self._forget_unit(scope, index)
-        self._unit_done(scope, record.columns)
+        self._unit_done(scope, nodes, record.columns)
 
     def _forget_unit(self, scope: Scope, index: int) -> None:
         for work_id in list(scope.works):
@@ -1225,10 +1224,6 @@ class Engine(Waits):
         for scopes in self.scopes.values():
             for scope in scopes:
                 scope.regions.clear()
-        for work in self.ready.values():
-            if work.kind == "unit":
-                work.park = False
-                self._place(work.scope, work.node, work)
 
 
 def _inner_step(hopped: str, rest: str) -> str:
@@ -1242,9 +1237,24 @@ def _outer_step(node: str, step: str) -> str:
     return f"{node}{step}" if step.startswith("~") else f"{node}/{step}"
 
 
-def _is_its_own(node: AnyNode, name: str) -> bool:
-    """Whether a column is the result of that call (a branch's outputs come by its arms)."""
-    return isinstance(node, CallNode) and node.id == name
+def _told(columns: Mapping[str, Chunk | int], name: str) -> Value:
+    """The value of a column of one; `HOLLOW` where there is none."""
+    chunk = columns.get(name)
+    if chunk is None or isinstance(chunk, int):
+        return HOLLOW
+    value = _only(chunk)
+    return HOLLOW if is_absent(value) else value
+
+
+def _forgets(node: BranchNode) -> bool:
+    """Whether some call in a branch is not checkpointed."""
+    stack: list[Graph] = [g for _, g in inner_graphs(node)]
+    while stack:
+        for inner in stack.pop().nodes:
+            if isinstance(inner, CallNode) and not inner.checkpoint:
+                return True
+            stack.extend(g for _, g in inner_graphs(inner))
+    return False
 
 
 def _only(chunk: Chunk) -> Value:

@@ -569,7 +569,11 @@ class Fans(Frames):
                     call()
 
             fan.watchers.append(look)
-        for column in fan.columns.values():
+        for step, column in fan.columns.items():
+            for k in again if not step.startswith("=") else ():
+                kept = column.get(k)
+                if not hollow(kept) and not is_absent(kept):
+                    fan.known.setdefault(k, {})[step] = kept
             column.forget(again)
         fan.left += len(again)
         if node.carried:

@@ -74,7 +74,9 @@ class Flow(Evaluating):
         for info in g.nodes:
             if not is_managed(g, info.node):
                 scope.open += 1
-            if info.unit is None:
+            if info.unit is not None and frame.home is not None and info.unit.inplace:
+                scope.loose.add(info.index)  # plain and inplace calls of it go separate ways
+            if info.unit is None or info.index in scope.loose:
                 self._await(scope, info.index, self.needs(info))
             elif info.unit.order[0] == info.index:
                 self._await(scope, info.index, info.unit.needs)
@@ -382,7 +384,7 @@ class Flow(Evaluating):
             if found is not None:
                 arm, inner = found
                 self.revive(arm, arm.g.nodes[inner].node.id, lambda: None)
-            return
+                return
         where.again.add(index)
         self.restart(where, index)
 

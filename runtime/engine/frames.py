@@ -85,30 +85,53 @@ class Frames(Flow):
         work = self.new_work("unit", scope, index, nodes=nodes)
         scope.works.add(work.id)
         scope.state[("work", index)] = work.id
-        self._place(scope, index, work)
         return work
 
-    def _place(self, scope: Scope, index: int, work: Dispatch) -> None:
-        """Decide which process a work must run in: its frame's home, or its region's."""
-        node = scope.g.nodes[index].node
-        frame = scope.frame
-        if frame.home is not None and isinstance(node, CallNode) and node.inplace:
-            work.home = frame.home
+    def place(self, work: Dispatch, nodes: list[int]) -> None:
+        """Decide which process a work must run in, just before it is submitted: its frame's home,
+        or its region's, which is the process of the first of the region that runs."""
+        scope, frame = work.scope, work.scope.frame
+        work.home, work.park = None, False
+        calls = [scope.g.nodes[i].node for i in nodes]
+        if work.kind == "map" and work.fan is not None:
+            body = scope.g.inner[scope.g.nodes[work.node].node.id]
+            calls = [info.node for info in body.nodes]
+        inplace = next((c for c in calls if isinstance(c, CallNode) and c.inplace), None)
+        if frame.home is not None:
+            work.home = frame.home if inplace is not None else None
             return
-        for name, region in scope.g.graph.regions.items():
-            members = {*region.nodes, *([region.hang] if region.hang else [])}
-            if node.id not in members or frame.home is not None:
-                continue
-            if all(scope.g.index[m] in work.nodes for m in members):
-                return
-            home = scope.regions.get(name)
-            if home is not None and home in self.homes:
-                work.home = home
-            else:
-                work.park = True
-                scope.regions[name] = work.id
-                self.homes.add(work.id)
+        found = self._region_of(scope, inplace, [scope.g.nodes[i].node.id for i in nodes])
+        if found is None:
             return
+        at, name = found
+        region = at.g.graph.regions[name]
+        members = {*region.nodes, *([region.hang] if region.hang else [])}
+        if at is scope and all(scope.g.index[m] in nodes for m in members):
+            return
+        home = at.regions.get(name)
+        if home is not None and home != work.id and home in self.homes:
+            work.home = home
+        else:
+            work.park = True
+            at.regions[name] = work.id
+            self.homes.add(work.id)
+
+    def _region_of(
+        self, scope: Scope, inplace: CallNode | None, ids: list[str]
+    ) -> tuple[Scope, str] | None:
+        """The region of an inplace call, or the one that hangs on one of these nodes; and the scope
+        whose graph declares it."""
+        if inplace is None or inplace.region is None:
+            for name, region in scope.g.graph.regions.items():
+                if region.hang in ids:
+                    return scope, name
+            return None
+        at: Scope | None = scope
+        while at is not None and at.frame is scope.frame:
+            if inplace.region in at.g.graph.regions:
+                return at, inplace.region
+            at = at.up
+        return None
 
     def _leave_region(self, scope: Scope, index: int) -> None:
         """Let the process of a region go once all its nodes are done."""
@@ -163,7 +186,9 @@ class Frames(Flow):
 
     def _carried(self, scope: Scope, node: CallNode) -> bool:
         workflow = self.plan.workflows[node.target]
-        if workflow.carried is None:
+        if workflow.carried is None or (
+            scope.frame.home is not None and workflow.carried == "chain"
+        ):
             return False
         return not (node.inplace and scope.frame.home is None and node.region is None)
 
@@ -227,11 +252,19 @@ class Frames(Flow):
             self.keeps(scope, index), args=args, parent=scope.frame,
         )  # fmt: skip
         if inplace:
-            frame.home = scope.frame.home
+            frame.home = scope.frame.home or self._region_home(scope, node)
         scope.children.append(frame)
         scope.state[("frame", index)] = frame
         self.frames[path] = frame
         self.enter(frame, volatile)
+
+    def _region_home(self, scope: Scope, node: Node) -> int | None:
+        """The process of the region that an inplace call of a workflow belongs to."""
+        found = self._region_of(scope, node, []) if isinstance(node, CallNode) else None
+        if found is None:
+            return None
+        home = found[0].regions.get(found[1])
+        return home if home in self.homes else None
 
     def enter(self, frame: Frame, volatile: set[str] | None = None) -> None:
         """Start a frame, or its next hop."""
@@ -255,6 +288,8 @@ class Frames(Flow):
             return False
         if frame.workflow.finally_ is not None:
             return False
+        if frame.home is not None and frame.workflow.carried == "chain":
+            return False  # its plain calls belong elsewhere
         if frame.home is None and frame.hop == 0 and frame.workflow.carried == "chain":
             # Calls of a single frame stay visible one by one; a unit carries them all the same.
             return frame.parent is not None
@@ -356,7 +391,7 @@ class Frames(Flow):
             self._next_final(frame)
             return
         final = Frame(
-            f"{which.path}/finally", which.target, None, lambda out: self._finalized(frame, out),
+            f"{which.hopped_path}/finally", which.target, None, lambda out: self._finalized(frame, out),
             which.checkpoint, args=which.args, parent=frame,
         )  # fmt: skip
         final.scope = self.open_scope(final.path, g, None, final, ("frame",), dict(which.args))

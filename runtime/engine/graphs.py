@@ -139,7 +139,7 @@ class NodeInfo:
 class UnitInfo:
     """Nodes that are dispatched together; `needs` are the names that they take from outside."""
 
-    __slots__ = ("calls", "kind", "members", "needs", "order")
+    __slots__ = ("calls", "inplace", "kind", "members", "needs", "order")
 
     def __init__(self, kind: str, members: list[NodeInfo]) -> None:
         self.kind = kind
@@ -152,17 +152,20 @@ class UnitInfo:
             handles.update(h for h in (*m.handles, *m.free_handles) if h not in own)
         self.needs = (sorted(needs), sorted(handles))
         self.order = [m.index for m in members]
+        self.inplace = any(isinstance(m.node, CallNode) and m.node.inplace for m in members)
         self.calls = [m.index for m in members if not isinstance(m.node, ExprNode)]
 
 
 class GraphInfo:
-    """A graph, read once: `nodes` in order, `index` by provided name, `units`, free names."""
+    """A graph, read once: `nodes` in order, `index` by provided name, `ids` by node id alone (a
+    branch provides names that nodes in its arms have as ids), `units`, free names."""
 
     __slots__ = (
         "address",
         "free",
         "free_handles",
         "graph",
+        "ids",
         "index",
         "inner",
         "nodes",
@@ -176,6 +179,7 @@ class GraphInfo:
         self.tail = graph.tail
         self.nodes = [NodeInfo(node, i) for i, node in enumerate(graph.nodes)]
         self.index: dict[str, int] = {}
+        self.ids = {info.node.id: info.index for info in self.nodes}
         self.inner: dict[str, GraphInfo] = {}
         for info in self.nodes:
             for name in provides(info.node):
@@ -206,8 +210,8 @@ class GraphInfo:
         for end in range(len(parts), 0, -1):
             head = "/".join(parts[:end])
             name, tilde, hop = head.partition("~")
-            if name in self.index:
-                return self.index[name], tilde + hop, "/".join(parts[end:])
+            if name in self.ids:
+                return self.ids[name], tilde + hop, "/".join(parts[end:])
         return None, "", step
 
     def _read_inner(self, info: NodeInfo) -> None:

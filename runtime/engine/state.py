@@ -317,7 +317,7 @@ class Core(ABC):  # noqa: B024
     def locate(self, path: str, node: str) -> tuple[Scope, int] | None:
         """The living scope at `path` that has the node, and the node's number."""
         for scope in self.scopes.get(path, ()):
-            index = scope.g.index.get(node)
+            index = scope.g.ids.get(node)
             if index is not None and scope.alive:
                 return scope, index
         return None
