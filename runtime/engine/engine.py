@@ -538,6 +538,9 @@ class Engine(Waits):
         scope = work.scope
         columns = self._stripped(work, report.columns)
         lead = scope.g.nodes[work.nodes[0]].node.id
+        if work.id in self.leaving:
+            self.leaving.discard(work.id)
+            self.release(work.id)
         sync = any(getattr(scope.g.nodes[i].node, "checkpoint", True) == "sync" for i in work.nodes)
         self.record(_completed(scope.path, lead, (0,), columns, report, self.now), sync)
         self._unit_done(scope, work.nodes, report.columns)
@@ -641,6 +644,13 @@ class Engine(Waits):
         # A unit is no element of anything: its steps stand right below the path.
         place = -1 if work.kind == "unit" else index
         self.record(Advanced(path, node, place, report.node, value, self.now))
+        if work.park and work.kind == "unit":
+            # Nobody may go on with it before the process is parked, which is at the work's end.
+            at, hopped, rest = work.scope.g.split_step(report.node)
+            if at is not None and not fleeting(report.value):
+                step = _inner_step(hopped, rest)
+                work.scope.known.setdefault(at, {})[step] = report.value
+            return
         self._advance(work.kind, work.scope, work.fan, work.frame, index, report.node, report.value)
 
     def _step_kept(self, work: Dispatch, step: str) -> bool:
@@ -813,6 +823,8 @@ class Engine(Waits):
             return
         self.works.pop(work.id, None)
         work.scope.works.discard(work.id)
+        self.homes.discard(work.id)  # what fails does not park
+        self.leaving.discard(work.id)
         if work.kind == "frame" and work.frame is not None:
             self._frame_attempt(work.frame, record)
         else:

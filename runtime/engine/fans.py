@@ -33,6 +33,7 @@ from wfc.runtime.values import (
     Pending,
     Rows,
     Value,
+    inline_size,
     load_inline,
 )
 
@@ -226,49 +227,80 @@ class Fans(Frames):
 
     def element_ended(self, scope: Scope) -> None:
         """An element's scope is done: take its outputs."""
+        self._outputs(scope, lazy=True)
+
+    def _outputs(self, scope: Scope, lazy: bool) -> None:
+        """Compute what an element gives: first whether it counts at all, then keys and values."""
         fan, k = scope.owner[1], scope.owner[2]
         node = self.map_node(fan)
-        wanted = [(o, part) for o in node.outputs for part in (o.when, o.key, o.value) if part]
-        got: dict[tuple[str, int], Value] = {}
-        done = [False]
+        last = max(len(scope.g.nodes) - 1, 0)
+        got: dict[str, tuple[Value, bool]] = {}
+        parts: list[tuple[str, Any, bool]] = []
+        left = 0
+        whens = [out for out in node.outputs if out.when is not None]
+        waiting = len(whens) + 1
 
-        def arrived(place: tuple[str, int], value: Value, volatile: bool) -> None:
-            got[place] = value
-            if len(got) == len(wanted) and not done[0]:
-                done[0] = True
-                self._take_outputs(fan, k, node, scope, got)
+        def arrived(key: str, value: Value, volatile: bool) -> None:
+            nonlocal left
+            got[key] = (value, volatile)
+            left -= 1
+            if left == 0:
+                self._take_outputs(fan, k, scope, got)
 
-        last = len(scope.g.nodes) - 1
-        for out, part in wanted:
-            place = (out.name, id(part))
-            if out.when is not None and part is not out.when and not self._wanted(scope, out):
-                arrived(place, NONE, False)
-                continue
+        def counted(_value: Value = NONE, _volatile: bool = False) -> None:
+            nonlocal left, waiting
+            waiting -= 1
+            if waiting:
+                return
+            for out in node.outputs:
+                if not self._counts(got.get(f"when:{out.name}")):
+                    continue
+                if out.key is not None:
+                    parts.append((f"key:{out.name}", out.key, False))
+                parts.append((f"value:{out.name}", out.value, lazy))
+            left = len(parts)
+            if not left:
+                self._take_outputs(fan, k, scope, got)
+            for key, expr, late in parts:
+                self.compute(
+                    scope, last, f"out:{key}" if lazy else f"again:{key}", expr,
+                    lambda v, vol, key=key: arrived(key, v, vol),  # type: ignore[misc]
+                    lazy=late, joined=True,
+                )  # fmt: skip
+
+        def decided(name: str, value: Value, volatile: bool) -> None:
+            got[f"when:{name}"] = (value, volatile)
+            counted()
+
+        for out in whens:
             self.compute(
-                scope, max(last, 0), f"out:{out.name}:{_part(out, part)}", part,
-                lambda v, vol, place=place: arrived(place, v, vol),  # type: ignore[misc]
-                lazy=True, joined=True,
+                scope, last, f"out:when:{out.name}", out.when,
+                lambda v, vol, name=out.name: decided(name, v, vol),  # type: ignore[misc]
             )  # fmt: skip
+        counted()
 
-    def _wanted(self, scope: Scope, out: Any) -> bool:
-        env = self._objects(scope, out.when)
-        return bool(scope.g.nodes[-1].run(f"when:{out.name}", out.when)(env))
+    def _counts(self, when: tuple[Value, bool] | None) -> bool:
+        return when is None or bool(self.load(when[0]))
 
     def _take_outputs(
-        self, fan: Fan, k: int, node: MapNode, scope: Scope, got: dict[tuple[str, int], Value]
+        self, fan: Fan, k: int, scope: Scope, got: dict[str, tuple[Value, bool]]
     ) -> None:
+        node = self.map_node(fan)
         for out in node.outputs:
             column = fan.columns.setdefault(self.output_column(node, out.name), Segments())
-            value = got[out.name, id(out.value)]
-            if out.when is not None and not self.load(got[out.name, id(out.when)]):
+            value: Value
+            if f"value:{out.name}" not in got:
                 value = Inline(data=Inline.encode(MISSING))
-            elif out.key is not None:
-                key = self.load(got[out.name, id(out.key)])
-                value = HOLLOW if hollow(value) else Inline(obj=(key, load_inline(value)))
+            else:
+                value = got[f"value:{out.name}"][0]
+                if out.key is not None and not hollow(value):
+                    value = _pair(got[f"key:{out.name}"][0], value)
             column.forget([k])
             column.add(k, 1, [value])
         fan.running -= 1
-        self.bury_element(fan, k)
+        if not any(volatile for _, volatile in got.values()):
+            self.bury_element(fan, k)
+        # Otherwise the scope stays: should its result have to be made again, what it has kept counts.
         self.elements_done(fan, [k])
         if fan.queue:
             self._open_elements(fan, node)
@@ -581,9 +613,15 @@ class Fans(Frames):
                 fan.status[k] = RUNNING
             self._ship(fan, again)
         else:
-            for k in again:
+            fresh = [k for k in again if k not in fan.scopes]
+            for k in fresh:
                 fan.status[k] = WAITING
-            fan.queue.extend(again)
+            fan.queue.extend(fresh)
+            for k in again:
+                if k in fan.scopes:
+                    fan.status[k] = RUNNING
+                    fan.running += 1
+                    self.later(self._outputs, fan.scopes[k], False)
             self._open_elements(fan, node)
 
     def _revive_items(self, fan: Fan, then: Callable[[], None]) -> None:
@@ -622,5 +660,8 @@ def is_absent(value: Value) -> bool:
     return isinstance(value, Inline) and value.mentions(b"MISSING") and value.load() is MISSING
 
 
-def _part(out: Any, part: Any) -> str:
-    return "when" if part is out.when else "key" if part is out.key else "value"
+def _pair(key: Value, value: Value) -> Value:
+    """An entry of a dict: one object where both are at hand, otherwise a row of the two."""
+    if inline_size(value) is None:
+        return Rows([[key, value]])
+    return Inline(obj=(load_inline(key), load_inline(value)))

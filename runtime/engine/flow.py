@@ -180,11 +180,29 @@ class Flow(Evaluating):
         elif isinstance(node, BranchNode) and self._alone(scope, index):
             self._choose(scope, index, node, 0)
         elif isinstance(node, GroupNode):
-            names = list(node.members)
-            rows = Rows([[self.lookup(scope, name) for name in names]])
-            self.settle(scope, index, rows, self.is_volatile(scope, names))
+            self._join_group(scope, index, node)
         else:
             self.start_node(scope, index, node)
+
+    def _join_group(self, scope: Scope, index: int, node: GroupNode) -> None:
+        names = list(node.members)
+        lost = [n for n in names if self._is_hollow(scope, n)] if index in scope.again else []
+        left = len(lost)
+
+        def joined() -> None:
+            rows = Rows([[self.lookup(scope, name) for name in names]])
+            self.settle(scope, index, rows, self.is_volatile(scope, names))
+
+        def one() -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                joined()
+
+        if not lost:
+            joined()
+        for name in lost:
+            self.revive(scope, name, one)
 
     @staticmethod
     def _alone(scope: Scope, index: int) -> bool:

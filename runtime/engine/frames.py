@@ -54,6 +54,7 @@ class Frames(Flow):
 
             def returned(value: Value, volatile: bool) -> None:
                 scope.frame.exit = ("return", value, volatile)
+                scope.frame.exit_at = (scope, index)
                 self.settle(scope, index, NONE)
 
             self.compute(scope, index, "return", node.expr, returned, lazy=lazy, joined=True)
@@ -147,10 +148,14 @@ class Frames(Flow):
 
     def release(self, home: int) -> None:
         """Let a parked process go."""
-        if home in self.homes:
-            self.homes.discard(home)
-            if self.live:
-                self.effects.append(Release(home))
+        if home not in self.homes:
+            return
+        if home in self.works:
+            self.leaving.add(home)  # it is parked only when its work is done
+            return
+        self.homes.discard(home)
+        if self.live:
+            self.effects.append(Release(home))
 
     def settle(self, scope: Scope, index: int, value: Any, volatile: bool = False) -> None:
         """A node is done."""
@@ -322,8 +327,10 @@ class Frames(Flow):
 
     def frame_out(self, scope: Scope, index: int, out: Outcome) -> None:
         """A frame's outcome reaches the node that called it."""
-        scope.state.pop(("frame", index), None)
+        frame = scope.state.pop(("frame", index), None)
         if out[0] == "ok":
+            if out[2] and frame is not None and frame.exit_at is not None:
+                scope.state[("ended", index)] = frame
             value = out[1]
             node = scope.g.nodes[index].node
             if isinstance(node, CallNode) and node.catch:
@@ -409,12 +416,20 @@ class Frames(Flow):
         self.close_timer(f"{frame.path}!timeout")
         if frame.owns_home and frame.home is not None:
             self.release(frame.home)
-        for scope in (*frame.lingering, frame.scope):
-            if scope is not None:
-                self.bury(scope)
-        frame.lingering = []
-        self.frames.pop(frame.path, None)
         outcome = frame.outcome or ("ok", NONE, False)
+        stays = (
+            outcome[0] == "ok"
+            and outcome[2]
+            and frame.exit_at is not None
+            and frame is not self.root
+        )
+        if not stays:
+            # Otherwise its scope stays: should its result have to be made again, what it kept counts.
+            for scope in (*frame.lingering, frame.scope):
+                if scope is not None:
+                    self.bury(scope)
+            frame.lingering = []
+        self.frames.pop(frame.path, None)
         if frame is self.root:
             self._end_run(outcome)
         elif frame.deliver is not None:
@@ -543,6 +558,8 @@ class Frames(Flow):
         while stack:
             item = stack.pop()
             if isinstance(item, Frame):
+                if item.phase == "done" and item.scope is not None:
+                    stack.extend([*item.lingering, item.scope])
                 if item.phase in ("running", "ending"):
                     if item.phase == "running" and self._final(item):
                         finals.append(item)
@@ -605,7 +622,19 @@ class Frames(Flow):
     def restart(self, scope: Scope, index: int) -> None:
         """Run a node again whose value was not kept."""
         scope.loose.add(index)
-        self.later(self.start, scope, index)
+        ended: Frame | None = scope.state.get(("ended", index))
+        if ended is None or ended.exit_at is None or not ended.exit_at[0].alive:
+            self.later(self.start, scope, index)
+            return
+        at, leave = ended.exit_at
+        node = at.g.nodes[leave].node
+        caught = getattr(scope.g.nodes[index].node, "catch", False)
+        if isinstance(node, ReturnNode):
+            self.compute(
+                at, leave, "return again", node.expr,
+                lambda v, _: self.settle(scope, index, Caught(v) if caught else v, True),
+                joined=True,
+            )  # fmt: skip
 
     def revive_argument(self, scope: Scope, name: str) -> None:
         """A parameter was made from something that was not kept: make that again, then bind anew."""

@@ -230,6 +230,7 @@ class Frame:
     owns_home: bool = False
     finals: list[Frame] = field(default_factory=list)
     lingering: list[Scope] = field(default_factory=list)
+    exit_at: tuple[Scope, int] | None = None
     first: tuple[str, dict[str, Value], Dynamic | None] | None = None
 
     @property
@@ -282,6 +283,7 @@ class Core(ABC):  # noqa: B024
         self.signal_ids: set[str] = set()
         self.receivers: dict[str, deque[tuple[Scope, int]]] = {}
         self.homes: set[int] = set()
+        self.leaving: set[int] = set()
         self.undecided: dict[tuple[str, str, str], tuple[Scope, Callable[[Value], None]]] = {}
         self.retry_undecided: dict[tuple[str, str, str], Callable[[], None]] = {}
         self.computed: dict[tuple[str, str, str], Value] = {}
