@@ -175,7 +175,7 @@ class Flow(Evaluating):
         if isinstance(node, ExprNode) and self._alone(scope, index):
             self.compute(
                 scope, index, "value", node.expr, lambda v, vol: self.settle(scope, index, v, vol),
-                lazy=True,
+                lazy=index not in scope.again,
             )  # fmt: skip
         elif isinstance(node, BranchNode) and self._alone(scope, index):
             self._choose(scope, index, node, 0)
@@ -394,15 +394,16 @@ class Flow(Evaluating):
         if index is None:
             self.revive_argument(where, name)
             return
-        if index in where.again or where.status[index] != DONE:
-            return
         node = where.g.nodes[index].node
         if isinstance(node, BranchNode):
+            # The name may be there before the whole arm is done.
             found = self.output_node(where, index, name)
             if found is not None:
                 arm, inner = found
                 self.revive(arm, arm.g.nodes[inner].node.id, lambda: None)
                 return
+        if index in where.again or where.status[index] != DONE:
+            return
         where.again.add(index)
         self.restart(where, index)
 
