@@ -323,6 +323,8 @@ class Engine(Waits):
         if env is None:
             return None
         self.place(work, nodes)
+        if self._before_home(work):
+            return None
         calls = [m.node for m in members if isinstance(m.node, CallNode)]
         lead = calls[0] if calls else members[0].node
         options = getattr(lead, "options", {})
@@ -351,6 +353,13 @@ class Engine(Waits):
             priority=int(options.get("priority", 0)),
             dynamic=self._dynamic_of(scope),
         )
+
+    def _before_home(self, work: Dispatch) -> bool:
+        """Whether a work has to wait for the work that parks the process it must run in."""
+        if work.home is None or work.home not in self.works:
+            return False
+        self.before_home.setdefault(work.home, []).append(work)
+        return True
 
     def _shape(self, node: Any) -> Any:
         options = getattr(node, "options", {})
@@ -405,6 +414,8 @@ class Engine(Waits):
         if env is None:
             return None
         self.place(work, [work.node])
+        if self._before_home(work):
+            return None
         known: dict[int, dict[str, Value | HopState | Raised]] = {}
         attempts: dict[int, int] = {}
         if fan.known or fan.attempts:
@@ -538,6 +549,7 @@ class Engine(Waits):
         scope = work.scope
         columns = self._stripped(work, report.columns)
         lead = scope.g.nodes[work.nodes[0]].node.id
+        self.home_decided(work.id)
         if work.id in self.leaving:
             self.leaving.discard(work.id)
             self.release(work.id)
@@ -825,6 +837,7 @@ class Engine(Waits):
         work.scope.works.discard(work.id)
         self.homes.discard(work.id)  # what fails does not park
         self.leaving.discard(work.id)
+        self.home_decided(work.id)
         if work.kind == "frame" and work.frame is not None:
             self._frame_attempt(work.frame, record)
         else:
@@ -929,6 +942,7 @@ class Engine(Waits):
         else:
             self.works.pop(work.id, None)
             work.scope.works.discard(work.id)
+            self.home_decided(work.id)
 
     def _grow(
         self, kind: str, scope: Scope, fan: Fan | None, frame: Frame | None, nodes: list[int],
@@ -1008,8 +1022,6 @@ class Engine(Waits):
     # ------------------------------------------------------------------ lost processes and values
 
     def _on_home_lost(self, report: HomeLost) -> None:
-        if report.home not in self.homes:
-            return
         self.homes.discard(report.home)
         for frame in list(self.frames.values()):
             if frame.home == report.home:

@@ -104,8 +104,25 @@ class Fans(Frames):
     def _new_fan(self, scope: Scope, index: int, node: MapNode, count: int) -> Fan:
         fan = Fan(scope, index, count, bytearray(count), count)
         fan.managed = node.managed
-        self.open_fan(scope, index, fan, [o.name for o in node.outputs])
+        self.open_fan(scope, index, fan, [o.name for o in node.outputs if o.when is None])
+        if fan.managed:
+            scope.frame.fans.append(fan)
         return fan
+
+    def _open_filtered(self, fan: Fan) -> None:
+        """Which elements a fan-out has that filters by calls is known at its end: only then there
+        are handles of it."""
+        node = self.map_node(fan)
+        for out in node.outputs:
+            if out.when is None or "&" + out.name in fan.scope.values:
+                continue
+            column = fan.columns.get(self.output_column(node, out.name))
+            indices = tuple(
+                k
+                for k in range(fan.count)
+                if fan.status[k] != DONE or column is None or not is_absent(column.get(k))
+            )
+            self.open_handle(fan, out.name, indices)
 
     def _expand_stream(
         self, scope: Scope, index: int, node: MapNode, pending: Pending, volatile: bool
@@ -437,6 +454,7 @@ class Fans(Frames):
         node = scope.g.nodes[index].node
         if not isinstance(node, MapNode) or not scope.alive:
             return
+        self._open_filtered(fan)
         if fan.errors or DROPPED in fan.status:
             scope.status[index] = FAILED
             return

@@ -255,6 +255,8 @@ class Flow(Evaluating):
         fan.members = [scope.g.index[m] for m in node.members]
         fan.managed = is_managed(scope.g, node)
         self.open_fan(scope, info.index, fan, [node.id])
+        if fan.managed:
+            scope.frame.fans.append(fan)
         for position, member in enumerate(fan.members):
             scope.groups.setdefault(member, []).append((fan, position))
 
@@ -262,12 +264,14 @@ class Flow(Evaluating):
         """Register handles under the names that stand for them."""
         scope.fans[index] = fan
         for name in names:
-            self.fans[scope.path, name] = fan
-            pending = Pending(scope.path, name, tuple(range(fan.count)))
-            scope.values["&" + name] = Inline(obj=pending)
-            self._wake(scope, "&" + name)
-        if fan.managed:
-            scope.frame.fans.append(fan)
+            self.open_handle(fan, name, tuple(range(fan.count)))
+
+    def open_handle(self, fan: Fan, name: str, indices: tuple[int, ...]) -> None:
+        """Let a name stand for these members of a fan-out or group."""
+        scope = fan.scope
+        self.fans[scope.path, name] = fan
+        scope.values["&" + name] = Inline(obj=Pending(scope.path, name, indices))
+        self._wake(scope, "&" + name)
 
     def _in_groups(self, scope: Scope, index: int) -> None:
         for fan, position in scope.groups.get(index, ()):

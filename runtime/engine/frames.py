@@ -157,6 +157,13 @@ class Frames(Flow):
         if self.live:
             self.effects.append(Release(home))
 
+    def home_decided(self, work: int) -> None:
+        """A work has ended: those that are to run in the process that it parks can go, or are
+        placed anew if it did not park."""
+        for waiting in self.before_home.pop(work, ()):
+            if waiting.id in self.works:
+                self.ready[waiting.id] = waiting
+
     def settle(self, scope: Scope, index: int, value: Any, volatile: bool = False) -> None:
         """A node is done."""
         super().settle(scope, index, value, volatile)
@@ -606,6 +613,7 @@ class Frames(Flow):
         known = self.works.pop(work, None)
         self.ready.pop(work, None)
         self.expr_jobs.pop(work, None)
+        self.home_decided(work)
         if known is not None and known.submitted and self.live:
             self.effects.append(CancelWork(work))
 

@@ -120,6 +120,8 @@ class NodeInfo:
             _mentions(e, names, handles)
         if isinstance(node, GroupNode):
             names.update(node.members)
+        if isinstance(node, MapNode) and node.where_each is not None:
+            names.update(n for n in ex.names(node.where_each) if n not in node.targets)
         self.names = sorted(names)
         self.handles = sorted(handles)
         self.after = list(node.after)

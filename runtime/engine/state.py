@@ -61,10 +61,13 @@ class Segments:
             self.sorted = True
 
     def get(self, index: int) -> Value:
-        """The value of one element."""
+        """The value of one element; `HOLLOW` while it is (or has to be) made again."""
         self._order()
-        start, _count, chunk = self.chunks[bisect_right(self.starts, index) - 1]
-        if isinstance(chunk, int):
+        place = bisect_right(self.starts, index) - 1
+        if place < 0:
+            return HOLLOW
+        start, count, chunk = self.chunks[place]
+        if isinstance(chunk, int) or index >= start + count:
             return HOLLOW
         if isinstance(chunk, Column):
             return Inline(obj=chunk.load()[index - start])
@@ -284,6 +287,7 @@ class Core(ABC):  # noqa: B024
         self.receivers: dict[str, deque[tuple[Scope, int]]] = {}
         self.homes: set[int] = set()
         self.leaving: set[int] = set()
+        self.before_home: dict[int, list[Dispatch]] = {}
         self.undecided: dict[tuple[str, str, str], tuple[Scope, Callable[[Value], None]]] = {}
         self.retry_undecided: dict[tuple[str, str, str], Callable[[], None]] = {}
         self.computed: dict[tuple[str, str, str], Value] = {}
