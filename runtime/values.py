@@ -93,12 +93,16 @@ class Stored:
     handle: Any = field(default=None, compare=False, hash=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Transient:
-    """A large value that was not to be checkpointed: only in the executor's object store."""
+    """A large value that was not to be checkpointed: only in the executor's object store.
+
+    `lost` is set where it is known to be gone from there: all who hold it have to have it remade.
+    """
 
     handle: Any
     size: int
+    lost: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

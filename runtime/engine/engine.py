@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from wfc.plan.model import BranchNode, CallNode, ExprNode, Graph
-from wfc.runtime.engine.evaluate import as_pending, fleeting, hollow
+from wfc.runtime.engine.evaluate import as_pending, fleeting, hollow, mark_lost
 from wfc.runtime.engine.fans import is_absent
 from wfc.runtime.engine.graphs import NodeInfo, inner_graphs, provides
 from wfc.runtime.engine.records import (
@@ -48,6 +48,7 @@ from wfc.runtime.engine.waits import Waits
 from wfc.runtime.policy import backoff_seconds, retries_error, retries_loss
 from wfc.runtime.values import (
     HOLLOW,
+    Bound,
     Chunk,
     Column,
     ErrorInfo,
@@ -655,15 +656,18 @@ class Engine(Waits):
         value = durable(report.value) if self._step_kept(work, report.node) else HOLLOW
         # A unit is no element of anything: its steps stand right below the path.
         place = -1 if work.kind == "unit" else index
-        self.record(Advanced(path, node, place, report.node, value, self.now))
-        if work.park and work.kind == "unit":
+        held = work.park and work.kind == "unit"
+        self.record(Advanced(path, node, place, report.node, value, self.now, held))
+        if held:
             # Nobody may go on with it before the process is parked, which is at the work's end.
-            at, hopped, rest = work.scope.g.split_step(report.node)
-            if at is not None and not fleeting(report.value):
-                step = _inner_step(hopped, rest)
-                work.scope.known.setdefault(at, {})[step] = report.value
+            self._hold(work.scope, report.node, report.value)
             return
         self._advance(work.kind, work.scope, work.fan, work.frame, index, report.node, report.value)
+
+    def _hold(self, scope: Scope, step: str, value: Value) -> None:
+        at, hopped, rest = scope.g.split_step(step)
+        if at is not None and not fleeting(value):
+            scope.known.setdefault(at, {})[_inner_step(hopped, rest)] = value
 
     def _step_kept(self, work: Dispatch, step: str) -> bool:
         if not work.scope.frame.checkpoint:
@@ -1045,9 +1049,22 @@ class Engine(Waits):
             return
         scope = work.fan.scope if work.fan is not None else work.scope
         for name in report.names:
-            where = scope.find(name)
-            if where is not None:
-                where.values[name] = HOLLOW
+            if name == "items" and work.fan is not None:
+                for k in work.indices:
+                    mark_lost(self.item(work.fan, k))
+                continue
+            value = self.lookup(scope, name)
+            pending = as_pending(value)
+            if pending is not None:
+                members = self.fans.get((pending.scope, pending.node))
+                if members is not None:
+                    for k in pending.indices:
+                        mark_lost(self.member_value(members, pending.node, k))
+            mark_lost(value)
+            if not hollow(value) and isinstance(value, Bound):
+                where = scope.find(name)
+                if where is not None:
+                    where.values[name] = HOLLOW
         work.submitted = False
         if work.kind == "map" and work.fan is not None:
             work.left = len(work.indices)
@@ -1148,7 +1165,9 @@ class Engine(Waits):
 
     def _replay_advanced(self, record: Advanced) -> None:
         kind, scope, fan, frame, _ = self._find(record.path, record.node)
-        if kind and scope is not None:
+        if kind and scope is not None and record.held:
+            self._hold(scope, record.step, record.value)
+        elif kind and scope is not None:
             self._advance(kind, scope, fan, frame, record.index, record.step, record.value)
 
     def _replay_hopped(self, record: Hopped) -> None:

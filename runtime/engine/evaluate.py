@@ -40,6 +40,8 @@ def hollow(value: Value) -> bool:
     """Whether some of a value would have to be made again."""
     if isinstance(value, Hollow):
         return True
+    if isinstance(value, Transient):
+        return value.lost
     if isinstance(value, Pairs):
         return hollow(value.rows)
     if isinstance(value, Waited):
@@ -49,6 +51,25 @@ def hollow(value: Value) -> bool:
     if isinstance(value, Rows):
         return any(not isinstance(c, Column) and any(hollow(v) for v in c) for c in value.chunks)
     return False
+
+
+def mark_lost(value: Any) -> None:
+    """Note that what is only in the executor's object store of a value is gone from there."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Transient):
+            item.lost = True
+        elif isinstance(item, Rows):
+            for chunk in item.chunks:
+                if not isinstance(chunk, Column):
+                    stack.extend(chunk)
+        elif isinstance(item, Pairs):
+            stack.append(item.rows)
+        elif isinstance(item, Waited):
+            stack.append(item.ready)
+        elif isinstance(item, Caught):
+            stack.append(item.value)
 
 
 def as_pending(value: Any) -> Pending | None:
@@ -85,9 +106,14 @@ class Evaluating(Core):
 
     @abstractmethod
     def join(
-        self, pending: Pending, then: Callable[[Rows], None], fail: Callable[[ErrorInfo], None]
+        self,
+        pending: Pending,
+        then: Callable[[Rows], None],
+        fail: Callable[[ErrorInfo], None],
+        whole: bool = True,
     ) -> None:
-        """Wait for all members of a pending value."""
+        """Wait for all members of a pending value; `whole`: results that were not kept are made
+        again."""
 
     def lookup(self, scope: Scope, name: str) -> Any:
         """The value of a name, `None` when there is none (yet)."""
@@ -137,7 +163,7 @@ class Evaluating(Core):
             volatile = self._volatile_expr(scope, expr)
             if volatile and not lazy and as_pending(short) is None:
                 self._note(scope, info, key, short, explode)
-            self._hand(scope, index, short, volatile, then, joined)
+            self._hand(scope, index, short, volatile, then, joined, not lazy)
             return
         names = list(dict.fromkeys(ex.names(expr)))
         volatile = self.is_volatile(scope, names)
@@ -156,7 +182,7 @@ class Evaluating(Core):
             value: Value = Inline(obj=made)
             if volatile and not lazy:
                 self._note(scope, info, key, value, explode)
-            self._hand(scope, index, value, volatile, then, joined)
+            self._hand(scope, index, value, volatile, then, joined, not lazy)
             return
         node = info.node.id
 
@@ -219,7 +245,14 @@ class Evaluating(Core):
         self.record(Computed(scope.path, info.node.id, key, durable(value), self.now))
 
     def _hand(
-        self, scope: Scope, index: int, value: Value, volatile: bool, then: Then, joined: bool
+        self,
+        scope: Scope,
+        index: int,
+        value: Value,
+        volatile: bool,
+        then: Then,
+        joined: bool,
+        whole: bool = True,
     ) -> None:
         if joined:
             pending = as_pending(value)
@@ -228,6 +261,7 @@ class Evaluating(Core):
                     pending,
                     lambda rows: then(rows, volatile),
                     lambda error: self.fail(scope, index, error),
+                    whole,
                 )
                 return
         then(value, volatile)

@@ -524,7 +524,11 @@ class Fans(Frames):
     # ------------------------------------------------------------------ joining
 
     def join(
-        self, pending: Pending, then: Callable[[Rows], None], fail: Callable[[ErrorInfo], None]
+        self,
+        pending: Pending,
+        then: Callable[[Rows], None],
+        fail: Callable[[ErrorInfo], None],
+        whole: bool = True,
     ) -> None:
         """Wait for all members of a pending value, in their order."""
         fan = self.fans.get((pending.scope, pending.node))
@@ -543,12 +547,34 @@ class Fans(Frames):
                     return
             if all(fan.status[k] == DONE for k in pending.indices):
                 over[0] = True
-                then(Rows([[self.member_value(fan, pending.node, k) for k in pending.indices]]))
+                rows = Rows([[self.member_value(fan, pending.node, k) for k in pending.indices]])
+                if whole and self.live and hollow(rows):
+                    self.remake_pending(pending, lambda: self.join(pending, then, fail, whole))
+                else:
+                    then(rows)
 
         fan.watchers.append(look)
         look(())
 
     # ------------------------------------------------------------------ making again
+
+    def remake_pending(self, pending: Pending, then: Callable[[], None]) -> None:
+        """Have those members made again whose results were not kept."""
+        fan = self.fans[pending.scope, pending.node]
+        lost = [k for k in pending.indices if hollow(self.member_value(fan, pending.node, k))]
+        if fan.members is None:
+            self.remake_members(fan, lost, then)
+            return
+        left = len(lost)
+
+        def one() -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                then()
+
+        for k in lost:
+            self.revive(fan.scope, fan.scope.g.nodes[fan.members[k]].node.id, one)
 
     def _revive_elements(self, fan: Fan) -> None:
         node = self.map_node(fan)

@@ -46,7 +46,10 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """A checkpoint inside an instance that is not complete: the call at relative path `step`."""
+    """A checkpoint inside an instance that is not complete: the call at relative path `step`.
+
+    `held`: nothing goes on with it before the instance is complete (its process is to be kept).
+    """
 
     path: str
     node: str
@@ -54,6 +57,7 @@ class Advanced:
     step: str
     value: Value
     at: float
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
