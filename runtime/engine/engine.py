@@ -323,7 +323,7 @@ class Engine(Waits):
         env = self._env(work, scope, list(names), list(handles), self._pending_params(members))
         if env is None:
             return None
-        self.place(work, nodes)
+        self.place(work, nodes, env)
         if self._before_home(work):
             return None
         calls = [m.node for m in members if isinstance(m.node, CallNode)]
@@ -414,7 +414,7 @@ class Engine(Waits):
         env = self._env(work, scope, names, info.free_handles, self._pending_params(body.nodes))
         if env is None:
             return None
-        self.place(work, [work.node])
+        self.place(work, [work.node], env)
         if self._before_home(work):
             return None
         known: dict[int, dict[str, Value | HopState | Raised]] = {}
@@ -651,6 +651,8 @@ class Engine(Waits):
         work = self.works.get(report.work)
         if work is None or work.kind == "expr":
             return
+        if self._is_unanchored(work, report.offset, report.node):
+            return
         path, node = self._place_of(work)
         index = work.indices[report.offset]
         value = durable(report.value) if self._step_kept(work, report.node) else HOLLOW
@@ -663,6 +665,12 @@ class Engine(Waits):
             self._hold(work.scope, report.node, report.value)
             return
         self._advance(work.kind, work.scope, work.fan, work.frame, index, report.node, report.value)
+
+    def _is_unanchored(self, work: Dispatch, offset: int, step: str) -> bool:
+        return any(
+            at == offset and (not frame or step == frame or step.startswith(f"{frame}/"))
+            for at, frame in work.unanchored
+        ) and not (work.kind == "unit" and step in work.scope.g.ids)
 
     def _hold(self, scope: Scope, step: str, value: Value) -> None:
         at, hopped, rest = scope.g.split_step(step)
@@ -728,8 +736,12 @@ class Engine(Waits):
             return
         path, node = self._place_of(work)
         index = work.indices[report.offset]
-        if all(not fleeting(v) for v in report.state.args.values()):
-            self.record(Hopped(path, node, index, report.frame, report.state, self.now))
+        if any(fleeting(v) for v in report.state.args.values()):
+            work.unanchored.add((report.offset, report.frame))
+            return
+        if self._is_unanchored(work, report.offset, report.frame):
+            return
+        self.record(Hopped(path, node, index, report.frame, report.state, self.now))
         self._hopped(work.kind, work.scope, work.fan, work.frame, index, report.frame, report.state)
 
     def _hopped(
@@ -961,6 +973,7 @@ class Engine(Waits):
                 self.node_path(scope, at), step, None,
                 lambda out: self.frame_out(scope, at, out), self.keeps(scope, at),
                 home=home, dynamic=dynamic, args=dict(dynamic.env), parent=scope.frame,
+                again=lambda: self._task_again(scope, at),
             )  # fmt: skip
             scope.state[("frame", at)] = child
             scope.children.append(child)
@@ -987,6 +1000,9 @@ class Engine(Waits):
                 )
             )
             self._advance_inside(kind, scope, fan, frame, index, step, fact)
+            resume()
+
+        def resume() -> None:
             if kind == "map" and fan is not None:
                 fan.status[index] = RUNNING
                 self._ship(fan, (index,))
@@ -1007,10 +1023,15 @@ class Engine(Waits):
             path, holder = f"{scope.path}/{step}", scope
         child = Frame(
             path, step, None, delivered, holder.frame.checkpoint, home=home, dynamic=dynamic,
-            args=dict(dynamic.env), parent=holder.frame,
+            args=dict(dynamic.env), parent=holder.frame, again=resume,
         )  # fmt: skip
         holder.children.append(child)
         return child
+
+    def _task_again(self, scope: Scope, at: int) -> None:
+        scope.state.pop(("frame", at), None)
+        scope.loose.add(at)
+        self.dispatch(scope, at, [at])
 
     def _advance_inside(
         self, kind: str, scope: Scope, fan: Fan | None, frame: Frame | None, index: int, step: str,
@@ -1032,8 +1053,7 @@ class Engine(Waits):
                 frame.home = None
                 frame.owns_home = False
                 if any(fleeting(v) for v in frame.args.values()):
-                    error = ErrorInfo("wfc.WorkerLost", f"its process is gone: {report.reason}")
-                    self.abort(frame, ("error", error))
+                    self._remake_graph(frame, report.reason)
         for work in list(self.works.values()):
             if work.home == report.home and work.id in self.works:
                 work.home = None
@@ -1042,6 +1062,30 @@ class Engine(Waits):
                     todo = [i for i in work.nodes if work.scope.status[i] == RUNNING]
                     if todo:
                         self.dispatch(work.scope, todo[0], todo)
+
+    def _remake_graph(self, frame: Frame, reason: str) -> None:
+        """The graph of a frame could run only in a process that is gone: run its task again."""
+        if frame.again is None:
+            error = ErrorInfo("wfc.WorkerLost", f"its process is gone: {reason}", task=frame.path)
+            self.abort(frame, ("error", error))
+            return
+        if frame.scope is not None:
+            for info in frame.scope.g.nodes:
+                value = frame.scope.values.get(info.node.id)
+                if not isinstance(info.node, CallNode) or value is None or fleeting(value):
+                    continue
+                if self.keeps(frame.scope, info.index):
+                    self._orphan(frame.scope.path, info.node.id, value)
+        for scope in (*frame.lingering, frame.scope):
+            if scope is not None:
+                self.bury(scope)
+        frame.phase = "done"
+        self.frames.pop(frame.path, None)
+        frame.again()
+
+    def _orphan(self, path: str, node: str, value: Value) -> None:
+        if not hollow(value) and not is_absent(value):
+            self.orphans.setdefault(path, {})[node] = value
 
     def _on_value_lost(self, report: ValueLost) -> None:
         work = self.works.get(report.work)
@@ -1127,6 +1171,8 @@ class Engine(Waits):
             return
         found = self.locate(record.path, record.node)
         if found is None:
+            for name in record.columns:
+                self._orphan(record.path, name, _told(record.columns, name))
             return
         scope, index = found
         fan = scope.fans.get(index)
@@ -1165,6 +1211,8 @@ class Engine(Waits):
 
     def _replay_advanced(self, record: Advanced) -> None:
         kind, scope, fan, frame, _ = self._find(record.path, record.node)
+        if not kind and record.index < 0 and not isinstance(record.value, HopState):
+            self._orphan(record.path, record.step, record.value)
         if kind and scope is not None and record.held:
             self._hold(scope, record.step, record.value)
         elif kind and scope is not None:

@@ -28,6 +28,7 @@ from wfc.runtime.values import (
     inline_size,
     load_inline,
 )
+from wfc.runtime.work import Dynamic
 
 AT_HAND = 4 * 1024 * 1024
 """An expression over more than this many bytes is evaluated by a worker."""
@@ -80,7 +81,7 @@ def as_pending(value: Any) -> Pending | None:
     return loaded if isinstance(loaded, Pending) else None
 
 
-def fleeting(value: Value) -> bool:
+def fleeting(value: Value | Dynamic) -> bool:
     """Whether a value would not outlive the process that holds it."""
     if isinstance(value, Transient | Bound | Hollow):
         return True
@@ -90,6 +91,8 @@ def fleeting(value: Value) -> bool:
         return fleeting(value.rows)
     if isinstance(value, Caught):
         return fleeting(value.value)
+    if isinstance(value, Dynamic):  # the graph that a task has hopped to
+        return any(fleeting(v) for v in value.env.values())
     return False
 
 

@@ -29,7 +29,7 @@ from wfc.runtime.engine.state import (
     Scope,
     durable,
 )
-from wfc.runtime.values import Caught, ErrorInfo, Inline, Pending, Value
+from wfc.runtime.values import Bound, Caught, ErrorInfo, Inline, Pending, Value
 from wfc.runtime.work import Dynamic, HopState
 
 Outcome = tuple[Any, ...]
@@ -88,7 +88,7 @@ class Frames(Flow):
         scope.state[("work", index)] = work.id
         return work
 
-    def place(self, work: Dispatch, nodes: list[int]) -> None:
+    def place(self, work: Dispatch, nodes: list[int], env: dict[str, Value]) -> None:
         """Decide which process a work must run in, just before it is submitted: its frame's home,
         or its region's, which is the process of the first of the region that runs."""
         scope, frame = work.scope, work.scope.frame
@@ -98,6 +98,11 @@ class Frames(Flow):
             body = scope.g.inner[scope.g.nodes[work.node].node.id]
             calls = [info.node for info in body.nodes]
         inplace = next((c for c in calls if isinstance(c, CallNode) and c.inplace), None)
+        if inplace is not None:
+            for value in env.values():
+                if isinstance(value, Bound) and value.home in self.homes:
+                    work.home = value.home  # where its arguments are
+                    return
         if frame.home is not None:
             work.home = frame.home if inplace is not None else None
             return
@@ -293,6 +298,8 @@ class Frames(Flow):
         frame.scope = self.open_scope(
             frame.hopped_path, g, None, frame, ("frame",), dict(frame.args), volatile
         )
+        # What is known of it from before, though what made its graph had to run again.
+        frame.scope.prefilled.update(self.orphans.pop(frame.hopped_path, {}))
 
     def _ships(self, frame: Frame) -> bool:
         """Whether a worker can run the whole frame."""

@@ -208,7 +208,8 @@ class Frame:
     `path` is without hops; the scope's path has `~n` after `n` of them. `deliver` is told the
     outcome: `("ok", value, volatile)`, `("error", error)` or `("cancelled", reason)`.
     `home` is the process for its inplace calls, if it has one.
-    `args` are kept so that the frame can be made again, and `first` is what it began with.
+    `args` are kept so that the frame can be made again, and `first` is what it began with. `again`
+    runs the task once more that returned the frame's graph.
     """
 
     path: str
@@ -234,6 +235,7 @@ class Frame:
     finals: list[Frame] = field(default_factory=list)
     lingering: list[Scope] = field(default_factory=list)
     exit_at: tuple[Scope, int] | None = None
+    again: Callable[[], None] | None = None
     first: tuple[str, dict[str, Value], Dynamic | None] | None = None
 
     @property
@@ -244,7 +246,11 @@ class Frame:
 
 @dataclass(slots=True)
 class Dispatch:
-    """A work under way: what it stands for. `kind` is unit, map, frame, expr or items."""
+    """A work under way: what it stands for. `kind` is unit, map, frame or expr.
+
+    `unanchored` are its frames (offset and relative path) that hopped with what only their process
+    has: nothing inside of them can be kept, since it could not be told which hop it belongs to.
+    """
 
     id: int
     kind: str
@@ -258,6 +264,7 @@ class Dispatch:
     home: int | None = None
     park: bool = False
     left: int = 0
+    unanchored: set[tuple[int, str]] = field(default_factory=set)
 
 
 class Core(ABC):  # noqa: B024
@@ -287,6 +294,7 @@ class Core(ABC):  # noqa: B024
         self.receivers: dict[str, deque[tuple[Scope, int]]] = {}
         self.homes: set[int] = set()
         self.leaving: set[int] = set()
+        self.orphans: dict[str, dict[str, Value]] = {}
         self.before_home: dict[int, list[Dispatch]] = {}
         self.undecided: dict[tuple[str, str, str], tuple[Scope, Callable[[Value], None]]] = {}
         self.retry_undecided: dict[tuple[str, str, str], Callable[[], None]] = {}

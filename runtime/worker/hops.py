@@ -9,7 +9,7 @@ from typing import Any
 from wfc.plan.model import ContinuationNode, Graph
 from wfc.runtime.linked import LinkedWorkflow
 from wfc.runtime.steps import CallStep, shape_of
-from wfc.runtime.values import ErrorInfo, Inline, Value
+from wfc.runtime.values import Bound, ErrorInfo, Inline, Value
 from wfc.runtime.work import Became, Dynamic, Hop, HopState, Log, Partial, Report
 from wfc.runtime.worker.cells import Unpicklable, own_copy, value_of
 from wfc.runtime.worker.dynamic import Continuation
@@ -136,7 +136,7 @@ class Hops:
     def resume(self, frame: Frame, state: HopState) -> None:
         """Put a frame where its last checkpointed hop stands."""
         cells, registry = self.job.cells, self.job.registry
-        args = {name: cells.load(value) for name, value in state.args.items()}
+        args = {name: cells.load(value) for name, value in state.args.items() if name != "$bound"}
         frame.hop = state.hop
         frame.catches = args.pop("$catch", 0)
         frame.stack.clear()
@@ -343,7 +343,11 @@ class Hops:
         if isinstance(state, Built):
             job = self.job
             state = state.dynamic(job.cells, job.registry, job.home, self.id_of(frame, _SCOPE))
-        return {"$dynamic": self.job.cells.value(state)}
+        given: dict[str, Value] = {"$dynamic": self.job.cells.value(state)}
+        for value in state.env.values():
+            if isinstance(value, Bound):
+                given["$bound"] = value  # tells that this hop can be taken up nowhere else
+        return given
 
     def _as_value(self, value: Any) -> Value:
         return value_of(self.job.cells.cell(value))

@@ -1,0 +1,76 @@
+"""The engine under a seeded simulator, 2,000 runs: what the reference says comes out, whatever fails.
+
+`python -m tests.simulation --seeds N` runs more, and shows the first failure small.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+
+from tests.oracle.generate import SMALL, Knobs, program
+from tests.oracle.source import Seeded
+from tests.programs.runner import Case, case_of, cases
+from tests.simulation.faults import HARSH, NONE, USUAL
+from tests.simulation.verdict import KNOBS, Trial, run, simulate, trial
+
+PROGRAMS = 250
+FAULTS = (NONE, NONE, USUAL, USUAL, USUAL, HARSH, HARSH, HARSH)
+WORKERS = 10
+INJECTED: Counter[str] = Counter()
+
+
+def made(seed: int, optimize: bool = True) -> Trial:
+    """The program of a seed: most are small."""
+    return trial(case_of(program(Seeded(seed), _knobs(seed)), f"seed {seed}"), optimize)
+
+
+@pytest.mark.parametrize("part", range(WORKERS))
+def test_random_programs(part: int) -> None:
+    for seed in range(part, PROGRAMS, WORKERS):
+        tried = made(seed, optimize=seed % 3 != 0)
+        for number, faults in enumerate(FAULTS):
+            try:
+                INJECTED.update(run(tried, Seeded(f"{seed}/{number}"), faults).counts)
+            except Exception as error:
+                raise AssertionError(
+                    f"program {seed}, faults {number}: {error}\n"
+                    f"{program(Seeded(seed), _knobs(seed))}\n" + "\n".join(error.__notes__)
+                ) from error
+
+
+def _knobs(seed: int) -> Knobs:
+    return KNOBS[seed % 2] if seed % 5 else KNOBS[2 + seed % 2]
+
+
+def test_same_seed_same_events() -> None:
+    for seed in range(10):
+        digests = {simulate(Seeded(seed), SMALL)[1].digest for _ in range(2)}
+        assert len(digests) == 1
+
+
+@pytest.mark.parametrize("optimize", [True, False], ids=["optimized", "plain"])
+@pytest.mark.parametrize("case", cases(), ids=str)
+def test_corpus(case: Case, optimize: bool) -> None:
+    if max(map(_number, case.files.values())) > 500:
+        pytest.skip("too long for a simulator that looks at each step")
+    tried = trial(case, optimize)
+    for number, faults in enumerate((NONE, USUAL, HARSH) if case.faults else (NONE,)):
+        INJECTED.update(run(tried, Seeded(f"{case.name}/{number}"), faults).counts)
+
+
+def _number(text: str) -> int:
+    """The largest number in a program: those with large ones run long."""
+    return max(map(int, re.findall(r"(?<![\w.])\d+", text)), default=0)
+
+
+def test_every_kind_of_fault_was_injected(record_property: pytest.RecordProperty) -> None:
+    """Runs last: it says how many faults of each kind there were."""
+    if not INJECTED:
+        pytest.skip("only part of the simulation ran")
+    for name, count in sorted(INJECTED.items()):
+        record_property(name, count)
+        print(f"{name}: {count}")
+    assert INJECTED.keys() >= {"crash", "storage", "died", "home", "duplicate", "dropped"}
