@@ -146,7 +146,7 @@ class Coordinator:
         self._outcome: Ended | None = None
         self._signals_seen = 0
         self._cancelled = False
-        self._superseded: list[int] = []
+        self._superseded: dict[int, None] = {}
         self._hops: dict[tuple[str, str, int, str], int] = {}
         self._shown = 0.0
 
@@ -201,7 +201,7 @@ class Coordinator:
             ):
                 self._superseded.clear()
             if not isinstance(record, records.Signalled | records.Began):
-                self._superseded.append(seq)
+                self._superseded[seq] = None
             self._engine.replay(record)
         self._signals_seen = 0
         self._engine.counts = dict.fromkeys(self._engine.counts, 0)
@@ -280,7 +280,7 @@ class Coordinator:
         if isinstance(record, records.Hopped):
             self._drop_before(record, seq)
         elif not isinstance(record, records.Signalled | records.Began):
-            self._superseded.append(seq)
+            self._superseded[seq] = None
         if effect.sync:
             self._committer.wait(seq)
 
@@ -288,21 +288,21 @@ class Coordinator:
         """A hop makes what was recorded of the hops before it useless: keep the journal short."""
         if any(v.peek(b"Pending") is not MISSING for v in record.state.args.values()
                if isinstance(v, Inline)):  # fmt: skip
-            self._superseded.append(seq)
+            self._superseded[seq] = None
             return
-        if record.path == self._entry and not record.node and not record.frame:
+        at_root = record.path == self._entry and not record.node and not record.frame
+        if at_root and record.state.callee == "workflow":
             self._committer.drop(self._superseded)
-            self._superseded = [seq]
+            self._superseded = {seq: None}
             self._hops.clear()
             return
         key = (record.path, record.node, record.index, record.frame)
         before = self._hops.get(key)
         if before is not None:
             self._committer.drop([before])
-            if before in self._superseded:
-                self._superseded.remove(before)
+            self._superseded.pop(before, None)
         self._hops[key] = seq
-        self._superseded.append(seq)
+        self._superseded[seq] = None
 
     # ------------------------------------------------------------------ the end
 

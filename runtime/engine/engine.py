@@ -1223,6 +1223,9 @@ class Engine(Waits):
         if not kind or scope is None:
             return
         if kind == "frame" and frame is not None and not record.frame:
+            if frame.hop == record.state.hop and any(hollow(v) for v in frame.args.values()):
+                self._jump(frame, record.state)
+                return
             if frame.hop >= record.state.hop:
                 return
             if frame.work is None or frame.work not in self.works:
@@ -1239,11 +1242,13 @@ class Engine(Waits):
         frame.args = dict(state.args)
         frame.exit = None
         frame.known = {}
-        frame.workflow = (
-            self.plan.workflows.get(state.target) if state.callee == "workflow" else None
-        )
-        if frame.workflow is not None:
-            self.enter(frame)
+        if state.callee == "workflow":
+            frame.workflow, frame.dynamic = self.plan.workflows[state.target], None
+        elif frame.dynamic is not None:
+            old = frame.dynamic
+            frame.dynamic = Dynamic(old.graph, dict(state.args), old.functions, old.digest)
+        frame.work = None
+        self.enter(frame)
 
     def _replay_attempted(self, record: Attempted) -> None:
         kind, scope, fan, frame, index = self._find(record.path, record.node)

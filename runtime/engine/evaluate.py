@@ -379,9 +379,18 @@ class Evaluating(Core):
         if arm is None:
             return None
         inner = node.outputs[name][arm.owner[3]]
-        if inner is None:
-            return None
-        return arm, arm.g.index[inner]
+        return None if inner is None else self._place_in(arm, inner)
+
+    def _place_in(self, scope: Scope, name: str) -> tuple[Scope, int] | None:
+        """The scope and node that provide a name of a block, what follows its branches included."""
+        if name in scope.g.index:
+            return scope, scope.g.index[name]
+        for info in scope.g.nodes:
+            then: Scope | None = scope.state.get(("then", info.index))
+            found = self._place_in(then, name) if then is not None else None
+            if found is not None:
+                return found
+        return None
 
     @staticmethod
     def output_column(node: MapNode, name: str) -> str:

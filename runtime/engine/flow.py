@@ -147,6 +147,9 @@ class Flow(Evaluating):
         for outer in scope.exports.get(name, ()):
             parent: Scope = scope.owner[1]
             self.publish(parent, outer, value, volatile)
+        if scope.owner[0] == "then":
+            # What is named after a branch belongs to the block that the branch stands in.
+            self.publish(scope.owner[1], name, value, volatile)
 
     def _wake(self, scope: Scope, name: str) -> None:
         for waiter in scope.waiters.pop(name, ()):
@@ -325,7 +328,7 @@ class Flow(Evaluating):
                 arm.exports.setdefault(inner, []).append(outer)
                 if inner in arm.values:
                     self.publish(scope, outer, arm.values[inner], inner in arm.volatile)
-                elif inner not in arm.g.index:
+                elif inner not in arm.g.index and inner not in arm.g.later:
                     self._alias(scope, arm, inner, outer)
 
     def _alias(self, scope: Scope, arm: Scope, inner: str, outer: str) -> None:

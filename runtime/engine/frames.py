@@ -504,7 +504,9 @@ class Frames(Flow):
             frame.workflow = None
             frame.dynamic = self._one_call(node, args)
             frame.args = dict(frame.dynamic.env)
-        if not any(fleeting(v) for v in args.values()) and not volatile:
+        if not any(fleeting(v) for v in args.values()):
+            # A hop is durable, so its arguments are, also where what made them was not kept.
+            volatile = set()
             state = HopState(frame.hop, node.target, node.callee, args)
             self.record(Hopped(frame.path, "", 0, "", state, self.now))
         lingering = [*frame.lingering, *([old] if old is not None else [])]

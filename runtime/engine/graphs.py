@@ -170,6 +170,7 @@ class GraphInfo:
         "ids",
         "index",
         "inner",
+        "later",
         "nodes",
         "tail",
         "units",
@@ -189,6 +190,11 @@ class GraphInfo:
             self.index[info.node.id] = info.index
         for info in self.nodes:
             self._read_inner(info)
+        # Names that come from what follows a branch: they belong to the block of the branch too.
+        self.later: set[str] = set()
+        for suffix, inside in self.inner.items():
+            if suffix.endswith(":then"):
+                self.later.update(inside.index, inside.later)
         self.units: list[UnitInfo] = []
         for unit in graph.units:
             read_unit = UnitInfo(unit.kind, [self.nodes[self.index[n]] for n in unit.nodes])
