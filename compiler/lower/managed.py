@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from wfc.compiler.ir import (
     CallNode,
     Expr,
+    Graph,
     GroupNode,
     MapNode,
     Node,
@@ -15,9 +16,40 @@ from wfc.compiler.ir import (
     Workflow,
     element_expressions,
     expressions,
-    walk,
+    inner,
 )
 from wfc.plan.expr import children, names
+
+
+class _Space:
+    """Ids that mean the same wherever they stand in it: a block with its arms; the body of a fan-out
+    is a space of its own, in which an id may hide one from outside."""
+
+    def __init__(self, outer: _Space | None) -> None:
+        self.outer = outer
+        self.nodes: list[Node] = []
+        self.bodies: dict[int, _Space] = {}
+        self.joined: set[str] = set()
+        self.handled: set[str] = set()
+
+    def fill(self, graph: Graph, found: list[_Space]) -> None:
+        todo = [graph]
+        while todo:
+            for node in todo.pop().nodes.values():
+                self.nodes.append(node)
+                if isinstance(node, MapNode):
+                    body = self.bodies[id(node)] = _Space(self)
+                    found.append(body)
+                    body.fill(node.body, found)
+                else:
+                    todo.extend(g for _, g in inner(node))
+
+    def of(self, name: str) -> _Space:
+        """The space that an id seen from here belongs to."""
+        space = self
+        while space.outer is not None and all(n.id != name for n in space.nodes):
+            space = space.outer
+        return space
 
 
 def mark_managed(workflow: Workflow) -> None:
@@ -27,41 +59,37 @@ def mark_managed(workflow: Workflow) -> None:
     fails has nobody to look after it. Ids may repeat in arms that exclude each other; then they are
     bound to the same name of the spec, and what holds for one holds for the other.
     """
-    nodes = [node for graph in workflow.blocks() for node in walk(graph)]
-    joined: set[str] = set()
-    handled: set[str] = set()
-    for node in nodes:
-        for expr, own in _all(node):
-            source = isinstance(node, MapNode) and node.source is not None and expr is node.items
-            for op, name in references(expr):
-                if name not in own:
-                    (joined if op == "name" or source else handled).add(name)
-    for node in nodes:
-        if isinstance(node, GroupNode):
-            looked_after = node.id in handled and node.id not in joined
-            (handled if looked_after else joined).update(node.members)
-    # The call in a fan-out that has no name of its own is called as the fan-out is: not it is meant.
-    hidden = {
-        id(inner)
-        for node in nodes
-        if isinstance(node, MapNode)
-        for inner in walk(node.body)
-        if inner.id == node.id
-    }
-    for node in nodes:
-        if id(node) in hidden:
-            continue
-        if isinstance(node, (CallNode, MapNode, SleepNode, ReceiveNode)):
-            node.managed = node.id in handled and node.id not in joined
+    for block in workflow.blocks():
+        spaces = [_Space(None)]
+        spaces[0].fill(block, spaces)
+        for space in spaces:
+            for node in space.nodes:
+                _note(space, node)
+        for space in spaces:
+            for node in space.nodes:
+                if isinstance(node, GroupNode):
+                    looked_after = node.id in space.handled and node.id not in space.joined
+                    (space.handled if looked_after else space.joined).update(node.members)
+        for space in spaces:
+            for node in space.nodes:
+                if isinstance(node, (CallNode, MapNode, SleepNode, ReceiveNode)):
+                    node.managed = node.id in space.handled and node.id not in space.joined
 
 
-def _all(node: Node) -> Iterator[tuple[Expr, frozenset[str]]]:
-    """The expressions of a node, each with the names that mean something inside of the node there:
-    a fan-out without a name of its own is called as the call in its body is."""
-    yield from ((expr, frozenset()) for _, expr in expressions(node))
+def _note(space: _Space, node: Node) -> None:
+    for seen_from, expr in _all(space, node):
+        source = isinstance(node, MapNode) and node.source is not None and expr is node.items
+        for op, name in references(expr):
+            where = seen_from.of(name)
+            (where.joined if op == "name" or source else where.handled).add(name)
+
+
+def _all(space: _Space, node: Node) -> Iterator[tuple[_Space, Expr]]:
+    """The expressions of a node, each with the space that its names are seen from."""
+    yield from ((space, expr) for _, expr in expressions(node))
     if isinstance(node, MapNode):
-        body = frozenset(one.id for one in walk(node.body))
-        yield from ((expr, body) for _, expr in element_expressions(node))
+        body = space.bodies[id(node)]
+        yield from ((body, expr) for _, expr in element_expressions(node))
 
 
 def references(expr: Expr) -> Iterator[tuple[str, str]]:
