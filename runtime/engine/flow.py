@@ -20,7 +20,7 @@ from wfc.plan.model import (
 from wfc.runtime.engine.evaluate import Evaluating, hollow
 from wfc.runtime.engine.graphs import GraphInfo, NodeInfo
 from wfc.runtime.engine.state import DONE, FAILED, RUNNING, WAITING, Fan, Frame, Scope
-from wfc.runtime.values import HOLLOW, ErrorInfo, Inline, Pending, Result, Rows, Value
+from wfc.runtime.values import HOLLOW, ErrorInfo, Inline, Pending, Result, Rows, Value, load_inline
 
 NONE = Inline(obj=None)
 
@@ -306,9 +306,9 @@ class Flow(Evaluating):
 
         self.compute(scope, index, f"if:{number}", node.arms[number].condition, decided)
 
-    @abstractmethod
     def load(self, value: Value) -> Any:
         """The object of a small value."""
+        return load_inline(value)
 
     def _take(self, scope: Scope, index: int, node: BranchNode, number: int) -> None:
         if not scope.alive:

@@ -225,14 +225,12 @@ class Frame:
     exit: tuple[Any, ...] | None = None
     phase: str = "running"
     outcome: tuple[Any, ...] | None = None
-    aborting: int = 0
     parent: Frame | None = None
     fans: list[Fan] = field(default_factory=list)
     work: int | None = None
     known: dict[str, Value | HopState | Raised] = field(default_factory=dict)
     attempts: int = 0
     owns_home: bool = False
-    finals: list[Frame] = field(default_factory=list)
     lingering: list[Scope] = field(default_factory=list)
     exit_at: tuple[Scope, int] | None = None
     again: Callable[[], None] | None = None
@@ -304,6 +302,8 @@ class Core(ABC):  # noqa: B024
         self.root: Frame | None = None
         self.ended = False
         self.unsaid: Ended | None = None
+        self.winding = 0
+        self.last_outcome: tuple[Any, ...] | None = None
         self.counts: dict[str, int] = {"done": 0, "failed": 0, "retried": 0}
 
     def later(self, step: Callable[..., None], *args: Any) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from wfc.plan.model import CancelNode, Node, Quorum, ReceiveNode, SleepNode, WaitNode
 from wfc.runtime.engine.evaluate import as_pending, hollow
-from wfc.runtime.engine.fans import Fans
+from wfc.runtime.engine.joins import Joins
 from wfc.runtime.engine.records import Fired, Signalled
 from wfc.runtime.engine.state import DONE, DROPPED, FAILED, Fan, Scope, Wait
 from wfc.runtime.values import Caught, ErrorInfo, Inline, Pending, Rows, Value, Waited
@@ -16,7 +16,7 @@ from wfc.runtime.values import Caught, ErrorInfo, Inline, Pending, Rows, Value, 
 NONE = Inline(obj=None)
 
 
-class Waits(Fans):
+class Waits(Joins):
     """Decides waits, and keeps timers and signals."""
 
     def start_node(self, scope: Scope, index: int, node: Node) -> None:

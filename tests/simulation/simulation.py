@@ -20,7 +20,7 @@ from tests.simulation.faults import Faults, Injector
 from tests.simulation.journal import DiskFullError, FakeJournal
 from tests.simulation.world import Called, Objects, World
 from wfc.runtime.engine import records as rec
-from wfc.runtime.values import Inline
+from wfc.runtime.values import Hollow, Inline
 from wfc.runtime.work import Done, Partial
 
 EPOCH = 1_700_000_000.0
@@ -290,7 +290,7 @@ def instances(record: Any) -> set[str]:
                 out.add(f"{record.path}/{record.node}[{index}]/{name}")
                 if len(record.indices) == 1:
                     out.add(f"{record.path}/{name}")
-    elif isinstance(record, rec.Advanced):
+    elif isinstance(record, rec.Advanced) and not isinstance(record.value, Hollow):
         out.add(f"{record.path}/{record.step}")
     return out
 

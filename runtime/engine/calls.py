@@ -1,0 +1,211 @@
+"""Calls given to workers: works, the processes of regions, arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from wfc.plan.model import (
+    CallNode,
+    ContinuationNode,
+    Node,
+    ParamDef,
+)
+from wfc.runtime.engine.evaluate import as_pending
+from wfc.runtime.engine.flow import Flow
+from wfc.runtime.engine.records import CancelWork, Release
+from wfc.runtime.engine.state import (
+    DONE,
+    FAILED,
+    RUNNING,
+    Dispatch,
+    Scope,
+)
+from wfc.runtime.values import Bound, Value
+
+
+class Calls(Flow):
+    """Gives calls to workers, and binds their arguments."""
+
+    # ------------------------------------------------------------------ works
+
+    def dispatch(self, scope: Scope, index: int, nodes: list[int]) -> Dispatch:
+        """Give nodes to a worker, as one work led by `index`."""
+        for i in nodes:
+            scope.status[i] = RUNNING
+        work = self.new_work("unit", scope, index, nodes=nodes)
+        scope.works.add(work.id)
+        scope.state[("work", index)] = work.id
+        return work
+
+    def settle(self, scope: Scope, index: int, value: Any, volatile: bool = False) -> None:
+        """A node is done."""
+        super().settle(scope, index, value, volatile)
+        if scope.regions:
+            self._leave_region(scope, index)
+
+    def drop_work(self, work: int) -> None:
+        """Stop a work; nothing of it counts from here on."""
+        known = self.works.pop(work, None)
+        self.ready.pop(work, None)
+        self.expr_jobs.pop(work, None)
+        self.home_decided(work)
+        if known is not None and known.submitted and self.live:
+            self.effects.append(CancelWork(work))
+
+    # ------------------------------------------------------------------ the processes of regions
+
+    def place(self, work: Dispatch, nodes: list[int], env: dict[str, Value]) -> None:
+        """Decide which process a work must run in, just before it is submitted: its frame's home,
+        or its region's, which is the process of the first of the region that runs."""
+        scope, frame = work.scope, work.scope.frame
+        work.home, work.park = None, False
+        calls = [scope.g.nodes[i].node for i in nodes]
+        if work.kind == "map" and work.fan is not None:
+            body = scope.g.inner[scope.g.nodes[work.node].node.id]
+            calls = [info.node for info in body.nodes]
+        inplace = next((c for c in calls if isinstance(c, CallNode) and c.inplace), None)
+        if inplace is not None:
+            for value in env.values():
+                if isinstance(value, Bound) and value.home in self.homes:
+                    work.home = value.home  # where its arguments are
+                    return
+        if frame.home is not None:
+            work.home = frame.home if inplace is not None else None
+            return
+        found = self._region_of(scope, inplace, [scope.g.nodes[i].node.id for i in nodes])
+        if found is None:
+            return
+        at, name = found
+        region = at.g.graph.regions[name]
+        members = {*region.nodes, *([region.hang] if region.hang else [])}
+        if at is scope and all(scope.g.index[m] in nodes for m in members):
+            return
+        home = at.regions.get(name)
+        if home is not None and home != work.id and home in self.homes:
+            work.home = home
+        else:
+            work.park = True
+            at.regions[name] = work.id
+            self.homes.add(work.id)
+
+    def _region_of(
+        self, scope: Scope, inplace: CallNode | None, ids: list[str]
+    ) -> tuple[Scope, str] | None:
+        """The region of an inplace call, or the one that hangs on one of these nodes; and the scope
+        whose graph declares it."""
+        if inplace is None or inplace.region is None:
+            for name, region in scope.g.graph.regions.items():
+                if region.hang in ids:
+                    return scope, name
+            return None
+        at: Scope | None = scope
+        while at is not None and at.frame is scope.frame:
+            if inplace.region in at.g.graph.regions:
+                return at, inplace.region
+            at = at.up
+        return None
+
+    def _region_home(self, scope: Scope, node: Node) -> int | None:
+        """The process of the region that an inplace call of a workflow belongs to."""
+        found = self._region_of(scope, node, []) if isinstance(node, CallNode) else None
+        if found is None:
+            return None
+        home = found[0].regions.get(found[1])
+        return home if home in self.homes else None
+
+    def _leave_region(self, scope: Scope, index: int) -> None:
+        """Let the process of a region go once all its nodes are done."""
+        node = scope.g.nodes[index].node
+        for name, region in scope.g.graph.regions.items():
+            home = scope.regions.get(name)
+            members = {*region.nodes, *([region.hang] if region.hang else [])}
+            if home is None or node.id not in members:
+                continue
+            if all(scope.status[scope.g.index[m]] in (DONE, FAILED) for m in members):
+                del scope.regions[name]
+                self.release(home)
+
+    def release(self, home: int) -> None:
+        """Let a parked process go."""
+        if home not in self.homes:
+            return
+        if home in self.works:
+            self.leaving.add(home)  # it is parked only when its work is done
+            return
+        self.homes.discard(home)
+        if self.live:
+            self.effects.append(Release(home))
+
+    def home_decided(self, work: int) -> None:
+        """A work has ended: those that are to run in the process that it parks can go, or are
+        placed anew if it did not park."""
+        for waiting in self.before_home.pop(work, ()):
+            if waiting.id in self.works:
+                self.ready[waiting.id] = waiting
+
+    # ------------------------------------------------------------------ arguments
+
+    @staticmethod
+    def _prefilled(scope: Scope, name: str) -> Value | None:
+        """The result of a call in a branch that a worker has run as part of a unit."""
+        at: Scope | None = scope
+        while at is not None and at.frame is scope.frame:
+            if name in at.prefilled:
+                return at.prefilled.pop(name)
+            at = at.up if at.owner[0] in ("arm", "then") else None
+        return None
+
+    def _carried(self, scope: Scope, node: CallNode) -> bool:
+        workflow = self.plan.workflows[node.target]
+        if workflow.carried is None or (
+            scope.frame.home is not None and workflow.carried == "chain"
+        ):
+            return False
+        return not (node.inplace and scope.frame.home is None and node.region is None)
+
+    def _passes_handles(self, scope: Scope, node: CallNode) -> bool:
+        for arg in (*node.args, *node.kwargs.values()):
+            if arg[0] == "handle":
+                return True
+            if arg[0] == "name" and as_pending(self.lookup(scope, arg[1])) is not None:
+                return True
+        return False
+
+    def _bind(
+        self, scope: Scope, index: int, node: CallNode | ContinuationNode,
+        then: Callable[[dict[str, tuple[Value, bool]]], None],
+    ) -> None:  # fmt: skip
+        """Compute a call's arguments and give them by parameter name."""
+        params = self._params(node)
+        wanted: list[tuple[str, Any]] = []
+        for position, arg in enumerate(node.args):
+            name = params[position].name if position < len(params) else f"${position}"
+            wanted.append((name, arg))
+        wanted += list(node.kwargs.items())
+        given = {name for name, _ in wanted}
+        if node.callee == "workflow":
+            for param in params:
+                if param.name not in given and param.default is not None:
+                    wanted.append((param.name, param.default))
+        args: dict[str, tuple[Value, bool]] = {}
+        if not wanted:
+            then(args)
+            return
+
+        def arrived(name: str, value: Value, volatile: bool) -> None:
+            args[name] = (value, volatile)
+            if len(args) == len(wanted) and scope.alive:
+                then({name: args[name] for name, _ in wanted})
+
+        for name, arg in wanted:
+            self.compute(
+                scope, index, f"arg:{name}", arg,
+                lambda v, vol, name=name: arrived(name, v, vol),  # type: ignore[misc]
+                lazy=True,
+            )  # fmt: skip
+
+    def _params(self, node: CallNode | ContinuationNode) -> list[ParamDef]:
+        if node.callee == "workflow":
+            return self.plan.workflows[node.target].params
+        return []

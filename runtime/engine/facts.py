@@ -1,0 +1,353 @@
+"""Facts, live and replayed alike: what is done, known, tried again, or grown inside a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from wfc.plan.model import BranchNode, CallNode, ExprNode, Graph
+from wfc.runtime.engine.building import Building
+from wfc.runtime.engine.evaluate import fleeting, hollow
+from wfc.runtime.engine.fans import is_absent
+from wfc.runtime.engine.graphs import inner_graphs
+from wfc.runtime.engine.records import (
+    Attempted,
+)
+from wfc.runtime.engine.state import (
+    DONE,
+    FAILED,
+    RUNNING,
+    WAITING,
+    Fan,
+    Frame,
+    Scope,
+)
+from wfc.runtime.values import (
+    HOLLOW,
+    Chunk,
+    Column,
+    ErrorInfo,
+    Inline,
+    Raised,
+    Value,
+)
+from wfc.runtime.work import (
+    Dynamic,
+    HopState,
+)
+
+
+class Facts(Building):
+    """Takes facts into the state."""
+
+    # ------------------------------------------------------------------ what is done
+
+    def _unit_done(
+        self, scope: Scope, nodes: Sequence[int], columns: Mapping[str, Chunk | int]
+    ) -> None:
+        """A unit has run: its calls are done, its expressions and branches as far as they are told."""
+        for name, chunk in columns.items():
+            if name not in scope.g.index and not isinstance(chunk, int):
+                # A call inside a branch of the unit: should the branch have to be taken again, that
+                # call is done already.
+                value = only(chunk)
+                if not is_absent(value) and not hollow(value):
+                    scope.prefilled[name] = value
+        for index in nodes:
+            scope.known.pop(index, None)
+            if scope.status[index] not in (RUNNING, WAITING):
+                continue
+            node = scope.g.nodes[index].node
+            if isinstance(node, CallNode):
+                value = told(columns, node.id)
+                self.counts["done"] += 1
+                volatile = not self.keeps(scope, index) or fleeting(value)
+                self.settle(scope, index, value, volatile)
+            elif isinstance(node, BranchNode) and node.then is None and scope.g.tail != node.id:
+                self._branch_told(scope, index, node, columns)
+            elif isinstance(node, ExprNode) and not hollow(told(columns, node.id)):
+                names = scope.g.nodes[index].names
+                self.settle(scope, index, told(columns, node.id), self.is_volatile(scope, names))
+            else:
+                self._loosen(scope, [index])
+
+    def _branch_told(
+        self, scope: Scope, index: int, node: BranchNode, columns: Mapping[str, Chunk | int]
+    ) -> None:
+        """A branch that ran inside a unit: what it gives is known, its arm is not opened here."""
+        loses = not scope.frame.checkpoint or forgets(node)
+        for name in node.outputs:
+            value = told(columns, name)
+            self.publish(scope, name, value, loses or fleeting(value))
+        self.settle(scope, index, Inline(obj=None))
+
+    def _frame_result(self, frame: Frame, columns: Mapping[str, Chunk | int]) -> None:
+        chunk = columns.get("=")
+        value = HOLLOW if chunk is None or isinstance(chunk, int) else only(chunk)
+        frame.exit = ("return", value, fleeting(value) or not frame.checkpoint)
+        self.frame_ended(frame)
+
+    def _loosen(self, scope: Scope, nodes: list[int]) -> None:
+        """Take nodes out of their unit: each starts by itself when it can."""
+        for i in nodes:
+            if scope.status[i] in (DONE, FAILED):
+                continue
+            scope.loose.add(i)
+            scope.status[i] = WAITING
+            self._await(scope, i, self.needs(scope.g.nodes[i]))
+
+    # ------------------------------------------------------------------ what is known inside an instance
+
+    def _hold(self, scope: Scope, step: str, value: Value) -> None:
+        at, hopped, rest = scope.g.split_step(step)
+        if at is not None and not fleeting(value):
+            scope.known.setdefault(at, {})[_inner_step(hopped, rest)] = value
+
+    def _advance(
+        self, kind: str, scope: Scope, fan: Fan | None, frame: Frame | None, index: int, step: str,
+        value: Value | HopState | Raised,
+    ) -> None:  # fmt: skip
+        """Remember a checkpoint inside an instance; a unit's own calls are done by it."""
+        if kind == "map" and fan is not None:
+            fan.known.setdefault(index, {})[step] = value
+        elif kind == "frame" and frame is not None:
+            frame.known[step] = value
+        else:
+            at, hopped, rest = scope.g.split_step(step)
+            if at is None:
+                if not isinstance(value, HopState | Raised):
+                    scope.prefilled[step] = value
+                return
+            if not rest and not hopped and not isinstance(value, HopState | Raised):
+                self._unreported(scope, at)
+                if scope.status[at] == RUNNING:
+                    self.counts["done"] += 1
+                    self.settle(scope, at, value, not self.keeps(scope, at) or fleeting(value))
+            else:
+                scope.known.setdefault(at, {})[_inner_step(hopped, rest)] = value
+
+    def _unreported(self, scope: Scope, at: int) -> None:
+        """A unit runs in order: the calls before this one are done, though what nobody outside of
+        the unit needs was not reported."""
+        unit = scope.g.nodes[at].unit
+        if unit is None or at in scope.loose:
+            return
+        for i in unit.order[: unit.order.index(at)]:
+            node = scope.g.nodes[i].node
+            if isinstance(node, CallNode) and scope.status[i] == RUNNING and i not in scope.loose:
+                self.settle(scope, i, HOLLOW, True)
+
+    def _hopped(
+        self, kind: str, scope: Scope, fan: Fan | None, frame: Frame | None, index: int, at: str,
+        state: HopState,
+    ) -> None:  # fmt: skip
+        if kind == "frame" and frame is not None and not at:
+            frame.known = {"~": state}
+            return
+        if kind == "map" and fan is not None:
+            known = fan.known.setdefault(index, {})
+        elif kind == "frame" and frame is not None:
+            known = frame.known
+        else:
+            index_of, hopped, rest = scope.g.split_step(at)
+            if index_of is None:
+                return
+            known = scope.known.setdefault(index_of, {})
+            at = _inner_step(hopped, rest)
+        for step in [s for s in known if s.startswith((f"{at}/", f"{at}~")) or not at]:
+            del known[step]
+        known[f"{at}~"] = state
+
+    def _advance_inside(
+        self, kind: str, scope: Scope, fan: Fan | None, frame: Frame | None, index: int, step: str,
+        fact: Value | Raised,
+    ) -> None:  # fmt: skip
+        if kind == "unit":
+            at, hopped, rest = scope.g.split_step(step)
+            if at is not None:
+                scope.known.setdefault(at, {})[_inner_step(hopped, rest)] = fact
+        else:
+            self._advance(kind, scope, fan, frame, index, step, fact)
+
+    def _orphan(self, path: str, node: str, value: Value) -> None:
+        if not hollow(value) and not is_absent(value):
+            self.orphans.setdefault(path, {})[node] = value
+
+    # ------------------------------------------------------------------ attempts
+
+    def _element_attempt(self, fan: Fan, record: Attempted) -> None:
+        k = record.index
+        if record.retry_at is None:
+            self.element_error(fan, k, _counted(record.error, fan.attempts.get(k, 0) + 1))
+            return
+        fan.attempts[k] = fan.attempts.get(k, 0) + 1
+        self.counts["retried"] += 1
+        fan.status[k] = WAITING
+
+        def again() -> None:
+            if fan.status[k] == WAITING and fan.scope.alive:
+                fan.status[k] = RUNNING
+                self._ship(fan, (k,))
+
+        self._at(fan.scope, f"{fan.scope.path}/{self.map_node(fan).id}[{k}]!retry", record, again)
+
+    def _at(self, scope: Scope, key: str, record: Attempted, again: Any) -> None:
+        if record.retry_at is None or record.retry_at <= record.at:
+            again()
+        else:
+            scope.timers.add(key)
+            self.open_timer(key, record.retry_at, again)
+
+    def _frame_attempt(self, frame: Frame, record: Attempted) -> None:
+        if record.retry_at is None:
+            self.abort(frame, ("error", _counted(record.error, frame.attempts + 1)))
+            return
+        frame.attempts += 1
+        self.counts["retried"] += 1
+
+        def again() -> None:
+            if frame.phase == "running" and frame.scope is not None:
+                work = self.new_work("frame", frame.scope, 0, frame=frame, home=frame.home)
+                frame.scope.works.add(work.id)
+                frame.work = work.id
+
+        if frame.scope is not None:
+            self._at(frame.scope, f"{frame.path}!retry", record, again)
+
+    def _unit_attempt(self, scope: Scope, nodes: list[int], record: Attempted) -> None:
+        at, _, _ = scope.g.split_step(record.step)
+        rest = [i for i in nodes if scope.status[i] == RUNNING]
+        if at is None or at not in rest:
+            at = rest[0] if rest else nodes[0]
+        if record.retry_at is None:
+            error = _counted(record.error, scope.attempts.get(at, 0) + 1)
+            self.counts["failed"] += 1
+            self._loosen(scope, [i for i in rest if i != at])
+            if scope.status[at] == RUNNING or scope.status[at] == WAITING:
+                self.fail(scope, at, error)
+            return
+        scope.attempts[at] = scope.attempts.get(at, 0) + 1
+        self.counts["retried"] += 1
+        lead = at
+        for i in rest:
+            scope.status[i] = WAITING
+
+        def again() -> None:
+            todo = [i for i in rest if scope.status[i] == WAITING]
+            if scope.alive and todo:
+                self.dispatch(scope, todo[0], todo)
+
+        self._at(scope, f"{scope.path}/{scope.g.nodes[lead].node.id}!retry", record, again)
+
+    # ------------------------------------------------------------------ graphs that tasks return
+
+    def _grow(
+        self, kind: str, scope: Scope, fan: Fan | None, frame: Frame | None, nodes: list[int],
+        index: int, step: str, dynamic: Dynamic, home: int | None,
+    ) -> None:  # fmt: skip
+        """Open the frame of a graph that a task returned."""
+        if kind == "unit" and step in scope.g.index:
+            at = scope.g.index[step]
+            rest = [i for i in nodes if scope.status[i] == RUNNING and i != at]
+            self._loosen(scope, rest)
+            child = Frame(
+                self.node_path(scope, at), step, None,
+                lambda out: self.frame_out(scope, at, out), self.keeps(scope, at),
+                home=home, dynamic=dynamic, args=dict(dynamic.env), parent=scope.frame,
+                again=lambda: self._task_again(scope, at),
+            )  # fmt: skip
+            scope.state[("frame", at)] = child
+            scope.children.append(child)
+        else:
+            child = self._nested_growth(kind, scope, fan, frame, nodes, index, step, dynamic, home)
+        child.owns_home = home is not None
+        child.hop = 1
+        self.frames[child.path] = child
+        self.enter(child)
+
+    def _nested_growth(
+        self, kind: str, scope: Scope, fan: Fan | None, frame: Frame | None, nodes: list[int],
+        index: int, step: str, dynamic: Dynamic, home: int | None,
+    ) -> Frame:  # fmt: skip
+        """A graph that a task deep inside a carried instance returned: its result is a known fact
+        of that instance, which then goes on in a worker."""
+
+        def delivered(out: tuple[Any, ...]) -> None:
+            fact: Value | Raised = (
+                out[1]
+                if out[0] == "ok"
+                else Raised(
+                    out[1] if out[0] == "error" else ErrorInfo("wfc.Cancelled", "cancelled")
+                )
+            )
+            self._advance_inside(kind, scope, fan, frame, index, step, fact)
+            resume()
+
+        def resume() -> None:
+            if kind == "map" and fan is not None:
+                fan.status[index] = RUNNING
+                self._ship(fan, (index,))
+            elif kind == "frame" and frame is not None:
+                work = self.new_work("frame", scope, 0, frame=frame, home=frame.home)
+                scope.works.add(work.id)
+            else:
+                todo = [i for i in nodes if scope.status[i] in (WAITING, RUNNING)]
+                self.dispatch(scope, todo[0], todo)
+
+        if kind == "map" and fan is not None:
+            node = self.map_node(fan).id
+            path, holder = f"{fan.scope.path}/{node}[{index}]/{step}", fan.scope
+            fan.status[index] = WAITING
+        elif kind == "frame" and frame is not None:
+            path, holder = f"{frame.path}/{step}".replace("/~", "~"), scope
+        else:
+            path, holder = f"{scope.path}/{step}", scope
+        child = Frame(
+            path, step, None, delivered, holder.frame.checkpoint, home=home, dynamic=dynamic,
+            args=dict(dynamic.env), parent=holder.frame, again=resume,
+        )  # fmt: skip
+        holder.children.append(child)
+        return child
+
+    def _task_again(self, scope: Scope, at: int) -> None:
+        scope.state.pop(("frame", at), None)
+        scope.loose.add(at)
+        self.dispatch(scope, at, [at])
+
+
+def _inner_step(hopped: str, rest: str) -> str:
+    """A relative path inside a node: `~3/step`, `step`, or `~` for where a frame has hopped to."""
+    return f"{hopped}/{rest}" if hopped and rest else hopped or rest
+
+
+def told(columns: Mapping[str, Chunk | int], name: str) -> Value:
+    """The value of a column of one; `HOLLOW` where there is none."""
+    chunk = columns.get(name)
+    if chunk is None or isinstance(chunk, int):
+        return HOLLOW
+    value = only(chunk)
+    return HOLLOW if is_absent(value) else value
+
+
+def only(chunk: Chunk) -> Value:
+    """The one value of a column of one."""
+    if isinstance(chunk, Column):
+        return Inline(obj=chunk.load()[0])
+    return chunk[0]
+
+
+def _counted(error: ErrorInfo, attempts: int) -> ErrorInfo:
+    return ErrorInfo(
+        error.type, error.message, error.traceback, error.bases, error.task, error.where, attempts
+    )
+
+
+def forgets(node: BranchNode) -> bool:
+    """Whether some call in a branch is not checkpointed."""
+    stack: list[Graph] = [g for _, g in inner_graphs(node)]
+    while stack:
+        for inner in stack.pop().nodes:
+            if isinstance(inner, CallNode) and not inner.checkpoint:
+                return True
+            stack.extend(g for _, g in inner_graphs(inner))
+    return False

@@ -1,0 +1,242 @@
+"""The fold of a journal: records of an earlier life, as facts."""
+
+from __future__ import annotations
+
+from wfc.plan.model import ExprNode
+from wfc.runtime.engine.evaluate import hollow
+from wfc.runtime.engine.facts import told
+from wfc.runtime.engine.graphs import NodeInfo
+from wfc.runtime.engine.records import (
+    Advanced,
+    Attempted,
+    Began,
+    Cancelled,
+    Completed,
+    Computed,
+    Ended,
+    Fired,
+    Grew,
+    Hopped,
+    Record,
+    Signalled,
+)
+from wfc.runtime.engine.reports import Reports
+from wfc.runtime.engine.state import (
+    RUNNING,
+    Fan,
+    Frame,
+    Scope,
+)
+from wfc.runtime.values import (
+    Hollow,
+    Inline,
+    Value,
+)
+from wfc.runtime.work import (
+    Dynamic,
+    HopState,
+)
+
+
+class Replaying(Reports):
+    """Takes records."""
+
+    def _begin(self, params: dict[str, Value]) -> None:
+        workflow = self.plan.workflows[self.plan.entry]
+        args: dict[str, Value] = {}
+        for param in workflow.params:
+            if param.name in params:
+                args[param.name] = params[param.name]
+            elif param.default is not None:
+                run = NodeInfo(ExprNode(id="$", where=workflow.where, expr=param.default), 0)
+                args[param.name] = Inline(obj=run.run("default", param.default)({}))
+        self.root = Frame(workflow.name, workflow.name, workflow, None, True, args=args)
+        self.frames[workflow.name] = self.root
+        self.enter(self.root)
+
+    def _replay(self, record: Record) -> None:
+        if isinstance(record, Began):
+            self._begin(record.params)
+        elif isinstance(record, Completed):
+            self._replay_completed(record)
+        elif isinstance(record, Advanced):
+            self._replay_advanced(record)
+        elif isinstance(record, Hopped):
+            self._replay_hopped(record)
+        elif isinstance(record, Attempted):
+            self._replay_attempted(record)
+        elif isinstance(record, Grew):
+            self._replay_grew(record)
+        elif isinstance(record, Computed):
+            self._replay_computed(record)
+        elif isinstance(record, Fired):
+            call = self.timer_calls.pop(record.timer, None)
+            if call is not None:
+                call()
+        elif isinstance(record, Signalled):
+            self.signalled(record)
+        elif isinstance(record, Cancelled):
+            if self.root is not None:
+                self.abort(self.root, ("cancelled", record.reason))
+        elif isinstance(record, Ended):
+            self.ended = True
+            self.unsaid = None
+
+    def _replay_completed(self, record: Completed) -> None:
+        if not record.node:
+            frame = self.frames.get(record.path)
+            if frame is not None and frame.work is not None:
+                self._forget(frame.work)
+                self._frame_result(frame, record.columns)
+            return
+        found = self.locate(record.path, record.node)
+        if found is None:
+            for name in record.columns:
+                self._orphan(record.path, name, told(record.columns, name))
+            return
+        scope, index = found
+        fan = scope.fans.get(index)
+        if fan is not None and fan.members is None:
+            self.take_columns(fan, record.indices, record.columns)
+            return
+        nodes = self._unit_nodes(scope, index)
+        self._forget_unit(scope, index)
+        self._unit_done(scope, nodes, record.columns)
+
+    def _forget_unit(self, scope: Scope, index: int) -> None:
+        for work_id in list(scope.works):
+            work = self.works.get(work_id)
+            if work is not None and work.kind == "unit" and index in work.nodes:
+                self._forget(work_id)
+                scope.works.discard(work_id)
+
+    def _forget(self, work: int) -> None:
+        self.works.pop(work, None)
+        self.ready.pop(work, None)
+
+    def _find(
+        self, path: str, node: str
+    ) -> tuple[str, Scope | None, Fan | None, Frame | None, int]:
+        if not node:
+            frame = self.frames.get(path)
+            return "frame", frame.scope if frame else None, None, frame, 0
+        found = self.locate(path, node)
+        if found is None:
+            return "", None, None, None, 0
+        scope, index = found
+        fan = scope.fans.get(index)
+        if fan is not None and fan.members is None:
+            return "map", scope, fan, None, index
+        return "unit", scope, None, None, index
+
+    def _replay_advanced(self, record: Advanced) -> None:
+        kind, scope, fan, frame, _ = self._find(record.path, record.node)
+        if not kind and record.index < 0 and not isinstance(record.value, HopState):
+            self._orphan(record.path, record.step, record.value)
+        if kind and scope is not None and record.held:
+            self._hold(scope, record.step, record.value)
+        elif kind and scope is not None:
+            self._advance(kind, scope, fan, frame, record.index, record.step, record.value)
+
+    def _replay_hopped(self, record: Hopped) -> None:
+        kind, scope, fan, frame, _ = self._find(record.path, record.node)
+        if not kind or scope is None:
+            return
+        if kind == "frame" and frame is not None and not record.frame:
+            if frame.hop == record.state.hop and any(hollow(v) for v in frame.args.values()):
+                self._jump(frame, record.state)
+                return
+            if frame.hop >= record.state.hop:
+                return
+            if frame.work is None or frame.work not in self.works:
+                self._jump(frame, record.state)
+                return
+        self._hopped(kind, scope, fan, frame, record.index, record.frame, record.state)
+
+    def _jump(self, frame: Frame, state: HopState) -> None:
+        """Stand at a later hop at once: what was before it is no longer in the journal."""
+        if frame.scope is not None:
+            self.bury(frame.scope)
+        frame.hop = state.hop
+        frame.target = state.target
+        frame.args = dict(state.args)
+        frame.exit = None
+        frame.known = {}
+        if state.callee == "workflow":
+            frame.workflow, frame.dynamic = self.plan.workflows[state.target], None
+        elif frame.dynamic is not None:
+            old = frame.dynamic
+            frame.dynamic = Dynamic(old.graph, dict(state.args), old.functions, old.digest)
+        frame.work = None
+        self.enter(frame)
+
+    def _replay_attempted(self, record: Attempted) -> None:
+        kind, scope, fan, frame, index = self._find(record.path, record.node)
+        if kind == "map" and fan is not None:
+            if fan.status[record.index] == RUNNING:
+                self._element_attempt(fan, record)
+        elif kind == "frame" and frame is not None:
+            if frame.work is not None:
+                self._forget(frame.work)
+            self._frame_attempt(frame, record)
+        elif kind == "unit" and scope is not None:
+            nodes = self._unit_nodes(scope, index)
+            self._forget_unit(scope, index)
+            self._unit_attempt(scope, nodes, record)
+
+    def _unit_nodes(self, scope: Scope, index: int) -> list[int]:
+        for work_id in scope.works:
+            work = self.works.get(work_id)
+            if work is not None and work.kind == "unit" and index in work.nodes:
+                return work.nodes
+        return [index]
+
+    def _replay_grew(self, record: Grew) -> None:
+        kind, scope, fan, frame, index = self._find(record.path, record.node)
+        if not kind or scope is None:
+            return
+        nodes = self._unit_nodes(scope, index) if kind == "unit" else []
+        if kind == "unit":
+            self._forget_unit(scope, index)
+        elif frame is not None and frame.work is not None:
+            self._forget(frame.work)
+        self._grow(kind, scope, fan, frame, nodes, record.index, record.step, record.dynamic, None)
+
+    def _replay_computed(self, record: Computed) -> None:
+        at = (record.path, record.node, record.key)
+        entry = self.undecided.get(at)
+        self.retry_undecided.pop(at, None)
+        if entry is None:
+            self.computed[at] = record.value
+            return
+        self._forget_expr(record)
+        if isinstance(record.value, Hollow) and record.key not in ("value", "return"):
+            return
+        entry[1](record.value)
+
+    def _forget_expr(self, record: Computed) -> None:
+        for work_id, (key, _, _) in list(self.expr_jobs.items()):
+            work = self.works.get(work_id)
+            if work is None or key != record.key or work.scope.path != record.path:
+                continue
+            if work.scope.g.nodes[work.node].node.id == record.node:
+                self._forget(work_id)
+                self.expr_jobs.pop(work_id, None)
+
+    def _regroup(self) -> None:
+        """After a replay: one work for all that is left of each fan-out, not one per attempt."""
+        fans: dict[int, Fan] = {}
+        for work_id in list(self.ready):
+            work = self.ready[work_id]
+            work.home = work.frame.home if work.frame is not None else None
+            if work.kind == "map" and work.fan is not None:
+                fans[id(work.fan)] = work.fan
+                self._forget(work_id)
+                work.fan.works.discard(work_id)
+        for fan in fans.values():
+            left = [k for k in range(fan.count) if fan.status[k] == RUNNING]
+            if left and self.map_node(fan).carried:
+                self._ship(fan, range(fan.count) if len(left) == fan.count else left)
+        for scopes in self.scopes.values():
+            for scope in scopes:
+                scope.regions.clear()

@@ -1,0 +1,395 @@
+"""What workers report, as records and as facts."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+from wfc.plan.model import BranchNode, CallNode, ExprNode
+from wfc.runtime.engine.evaluate import as_pending, fleeting, hollow, mark_lost
+from wfc.runtime.engine.facts import Facts, forgets, only
+from wfc.runtime.engine.records import (
+    Advanced,
+    Attempted,
+    CancelWork,
+    Completed,
+    Computed,
+    Grew,
+    Hopped,
+)
+from wfc.runtime.engine.state import (
+    RUNNING,
+    Dispatch,
+    Fan,
+    Frame,
+    durable,
+    kept,
+)
+from wfc.runtime.policy import backoff_seconds, retries_error, retries_loss
+from wfc.runtime.values import (
+    HOLLOW,
+    Bound,
+    Chunk,
+    ErrorInfo,
+    Inline,
+    Rows,
+    Value,
+)
+from wfc.runtime.work import (
+    Became,
+    Done,
+    Failed,
+    HomeLost,
+    Hop,
+    Lost,
+    Partial,
+    ValueLost,
+)
+
+
+class Reports(Facts):
+    """Takes reports."""
+
+    def _on_done(self, report: Done) -> None:
+        work = self.works.get(report.work)
+        if work is None:
+            return
+        if work.kind == "expr":
+            self._expr_done(work, report)
+            return
+        if work.kind == "map" and work.fan is not None:
+            indices = work.indices[report.start : report.start + report.count]
+            fresh = sum(work.fan.status[k] == RUNNING for k in indices)
+            if not fresh:
+                return
+            columns = self._stripped(work, report.columns)
+            node = self.map_node(work.fan).id
+            self.record(_completed(work.fan.scope.path, node, indices, columns, report, self.now))
+            self.take_columns(work.fan, indices, dict(report.columns))
+            work.left -= fresh
+            if work.left <= 0:
+                self.works.pop(work.id, None)
+                work.fan.works.discard(work.id)
+            return
+        self.works.pop(work.id, None)
+        work.scope.works.discard(work.id)
+        if work.kind == "frame" and work.frame is not None:
+            columns = {k: kept(v, True) for k, v in report.columns.items()}
+            self.record(_completed(work.frame.path, "", (0,), columns, report, self.now))
+            self._frame_result(work.frame, report.columns)
+            return
+        scope = work.scope
+        columns = self._stripped(work, report.columns)
+        lead = scope.g.nodes[work.nodes[0]].node.id
+        self.home_decided(work.id)
+        if work.id in self.leaving:
+            self.leaving.discard(work.id)
+            self.release(work.id)
+        sync = any(getattr(scope.g.nodes[i].node, "checkpoint", True) == "sync" for i in work.nodes)
+        self.record(_completed(scope.path, lead, (0,), columns, report, self.now), sync)
+        self._unit_done(scope, work.nodes, report.columns)
+
+    def _stripped(self, work: Dispatch, columns: dict[str, Chunk]) -> dict[str, Chunk | int]:
+        """The columns as they are journaled."""
+        out: dict[str, Chunk | int] = {}
+        for name, chunk in columns.items():
+            keep = work.scope.frame.checkpoint
+            if keep and work.kind == "map" and work.fan is not None:
+                keep = self._column_kept(work.fan, name)
+            elif keep and name in work.scope.g.index:
+                index = work.scope.g.index[name]
+                node = work.scope.g.nodes[index].node
+                if isinstance(node, BranchNode):
+                    keep = not forgets(node)
+                elif isinstance(node, ExprNode):
+                    keep = not self.is_volatile(work.scope, work.scope.g.nodes[index].names)
+                else:
+                    keep = self.keeps(work.scope, index)
+            out[name] = kept(chunk, keep)
+        return out
+
+    def _column_kept(self, fan: Fan, name: str) -> bool:
+        body = fan.scope.g.inner[self.map_node(fan).id]
+        if name.startswith("="):
+            return all(n.node.checkpoint for n in body.nodes if isinstance(n.node, CallNode))
+        if name in body.index:
+            node = body.nodes[body.index[name]].node
+            return bool(node.checkpoint) if isinstance(node, CallNode) else True
+        return True
+
+    def _expr_done(self, work: Dispatch, report: Done) -> None:
+        key, _expr, explode = self.expr_jobs.pop(work.id)
+        self.works.pop(work.id, None)
+        scope = work.scope
+        scope.works.discard(work.id)
+        node = scope.g.nodes[work.node].node.id
+        value = only(report.columns["$x"])
+        entry = self.undecided.get((scope.path, node, key))
+        if entry is None:
+            return
+        noted: Value = durable(value)
+        if explode and isinstance(value, Rows):
+            noted = Inline(obj=len(value))
+        self.record(Computed(scope.path, node, key, noted, self.now))
+        entry[1](value)
+
+    def _on_partial(self, report: Partial) -> None:
+        work = self.works.get(report.work)
+        if work is None or work.kind == "expr":
+            return
+        if self._is_unanchored(work, report.offset, report.node):
+            return
+        path, node = self._place_of(work)
+        index = work.indices[report.offset]
+        value = durable(report.value) if self._step_kept(work, report.node) else HOLLOW
+        # A unit is no element of anything: its steps stand right below the path.
+        place = -1 if work.kind == "unit" else index
+        held = work.park and work.kind == "unit"
+        self.record(Advanced(path, node, place, report.node, value, self.now, held))
+        if held:
+            # Nobody may go on with it before the process is parked, which is at the work's end.
+            self._hold(work.scope, report.node, report.value)
+            return
+        self._advance(work.kind, work.scope, work.fan, work.frame, index, report.node, report.value)
+
+    def _is_unanchored(self, work: Dispatch, offset: int, step: str) -> bool:
+        return any(
+            at == offset and (not frame or step == frame or step.startswith(f"{frame}/"))
+            for at, frame in work.unanchored
+        ) and not (work.kind == "unit" and step in work.scope.g.ids)
+
+    def _step_kept(self, work: Dispatch, step: str) -> bool:
+        if not work.scope.frame.checkpoint:
+            return False
+        if work.kind == "map" and work.fan is not None:
+            body = work.fan.scope.g.inner[self.map_node(work.fan).id]
+            at, _, _ = body.split_step(step)
+            return at is None or self._column_kept(work.fan, body.nodes[at].node.id)
+        if work.kind == "unit":
+            at, _, _ = work.scope.g.split_step(step)
+            return at is None or self.keeps(work.scope, at)
+        return True
+
+    def _place_of(self, work: Dispatch) -> tuple[str, str]:
+        if work.kind == "frame" and work.frame is not None:
+            return work.frame.path, ""
+        if work.kind == "map" and work.fan is not None:
+            return work.fan.scope.path, self.map_node(work.fan).id
+        return work.scope.path, work.scope.g.nodes[work.nodes[0]].node.id
+
+    def _on_hop(self, report: Hop) -> None:
+        work = self.works.get(report.work)
+        if work is None:
+            return
+        path, node = self._place_of(work)
+        index = work.indices[report.offset]
+        if any(fleeting(v) for v in report.state.args.values()):
+            work.unanchored.add((report.offset, report.frame))
+            return
+        if self._is_unanchored(work, report.offset, report.frame):
+            return
+        self.record(Hopped(path, node, index, report.frame, report.state, self.now))
+        self._hopped(work.kind, work.scope, work.fan, work.frame, index, report.frame, report.state)
+
+    def _on_failed(self, report: Failed) -> None:
+        work = self.works.get(report.work)
+        if work is None:
+            return
+        if work.kind == "expr":
+            self.works.pop(work.id, None)
+            self.expr_jobs.pop(work.id, None)
+            self.fail(work.scope, work.node, report.error)
+            return
+        path, node = self._place_of(work)
+        index = work.indices[report.offset]
+        if work.fan is not None and work.fan.status[index] != RUNNING:
+            return
+        attempt = self._attempts(work, index) + 1
+        retry = retries_error(report.options, report.error, attempt)
+        spread = (zlib.crc32(f"{path}/{node}[{index}]{attempt}".encode()) & 0xFFFF) / 65536
+        delay = backoff_seconds(report.options, attempt, spread) if retry else 0.0
+        due = self.now + delay if retry else None
+        self._attempted(
+            Attempted(path, node, index, report.node, report.error, self.now, due), work
+        )
+
+    def _on_lost(self, report: Lost) -> None:
+        work = self.works.get(report.work)
+        if work is None:
+            return
+        if work.kind == "expr":
+            self.ready[work.id] = work
+            work.submitted = False
+            return
+        path, node = self._place_of(work)
+        index = work.indices[report.offset]
+        if work.fan is not None and work.fan.status[index] != RUNNING:
+            return
+        step, options = self._lost_step(work, report.node)
+        attempt = self._attempts(work, index) + 1
+        kind = "wfc.WorkerLost" if report.kind == "died" else "wfc.TaskTimeout"
+        bases = ("builtins.TimeoutError",) if report.kind == "timeout" else ()
+        error = ErrorInfo(kind, report.reason, bases=bases, task=f"{path}/{node}", attempts=attempt)
+        if report.kind == "died":
+            retry = retries_loss(options, attempt)
+        else:
+            retry = retries_error(options, error, attempt)
+        due = self.now if retry else None
+        self._attempted(Attempted(path, node, index, step, error, self.now, due), work)
+
+    def _lost_step(self, work: Dispatch, step: str) -> tuple[str, dict[str, Any]]:
+        """The call that was lost, and its options."""
+        if work.kind == "map" and work.fan is not None:
+            body = work.scope.g.inner[self.map_node(work.fan).id]
+            calls = [n.node for n in body.nodes if isinstance(n.node, CallNode)]
+        elif work.kind == "unit":
+            running = [
+                work.scope.g.nodes[i].node for i in work.nodes if work.scope.status[i] == RUNNING
+            ]
+            calls = [n for n in running if isinstance(n, CallNode)]
+        else:
+            calls = []
+        named = [c for c in calls if c.id == step] or calls
+        if not named:
+            return step, {}
+        call = named[0]
+        options = call.options
+        if call.callee == "workflow":
+            options = self._first_call_options(self.plan.workflows[call.target].body, set())
+        return (step or call.id), options
+
+    def _attempts(self, work: Dispatch, index: int) -> int:
+        if work.kind == "map" and work.fan is not None:
+            return work.fan.attempts.get(index, 0)
+        if work.kind == "frame" and work.frame is not None:
+            return work.frame.attempts
+        running = [i for i in work.nodes if work.scope.status[i] == RUNNING]
+        return work.scope.attempts.get(running[0], 0) if running else 0
+
+    def _attempted(self, record: Attempted, work: Dispatch) -> None:
+        self.record(record)
+        if work.kind == "map" and work.fan is not None:
+            work.left -= 1
+            if work.left <= 0:
+                self.works.pop(work.id, None)
+                work.fan.works.discard(work.id)
+            self._element_attempt(work.fan, record)
+            return
+        self.works.pop(work.id, None)
+        work.scope.works.discard(work.id)
+        self.homes.discard(work.id)  # what fails does not park
+        self.leaving.discard(work.id)
+        self.home_decided(work.id)
+        if work.kind == "frame" and work.frame is not None:
+            self._frame_attempt(work.frame, record)
+        else:
+            self._unit_attempt(work.scope, work.nodes, record)
+
+    def _on_became(self, report: Became) -> None:
+        work = self.works.get(report.work)
+        if work is None or work.kind == "expr":
+            return
+        path, node = self._place_of(work)
+        index = work.indices[report.offset]
+        if work.fan is not None and work.fan.status[index] != RUNNING:
+            return
+        bound = any(fleeting(v) for v in report.dynamic.env.values())
+        if not bound:
+            self.record(Grew(path, node, index, report.node, report.dynamic, self.now))
+        home = work.id if report.parked else None
+        if home is not None:
+            self.homes.add(home)
+        self._grow(work.kind, work.scope, work.fan, work.frame, work.nodes, index, report.node,
+                   report.dynamic, home)  # fmt: skip
+        if work.kind == "map" and work.fan is not None:
+            work.left -= 1
+            if work.left <= 0:
+                self.works.pop(work.id, None)
+                work.fan.works.discard(work.id)
+        else:
+            self.works.pop(work.id, None)
+            work.scope.works.discard(work.id)
+            self.home_decided(work.id)
+
+    # ------------------------------------------------------------------ lost processes and values
+
+    def _on_home_lost(self, report: HomeLost) -> None:
+        self.homes.discard(report.home)
+        for frame in list(self.frames.values()):
+            if frame.home == report.home:
+                frame.home = None
+                frame.owns_home = False
+                if any(fleeting(v) for v in frame.args.values()):
+                    self._remake_graph(frame, report.reason)
+        for work in list(self.works.values()):
+            if work.home == report.home and work.id in self.works:
+                work.home = None
+                if work.kind == "unit" and work.scope.alive:
+                    self.drop_work(work.id)
+                    todo = [i for i in work.nodes if work.scope.status[i] == RUNNING]
+                    if todo:
+                        self.dispatch(work.scope, todo[0], todo)
+
+    def _remake_graph(self, frame: Frame, reason: str) -> None:
+        """The graph of a frame could run only in a process that is gone: run its task again."""
+        if frame.again is None:
+            error = ErrorInfo("wfc.WorkerLost", f"its process is gone: {reason}", task=frame.path)
+            self.abort(frame, ("error", error))
+            return
+        if frame.scope is not None:
+            for info in frame.scope.g.nodes:
+                value = frame.scope.values.get(info.node.id)
+                if not isinstance(info.node, CallNode) or value is None or fleeting(value):
+                    continue
+                if self.keeps(frame.scope, info.index):
+                    self._orphan(frame.scope.path, info.node.id, value)
+        for scope in (*frame.lingering, frame.scope):
+            if scope is not None:
+                self.bury(scope)
+        frame.phase = "done"
+        self.frames.pop(frame.path, None)
+        frame.again()
+
+    def _on_value_lost(self, report: ValueLost) -> None:
+        work = self.works.get(report.work)
+        if work is None:
+            return
+        scope = work.fan.scope if work.fan is not None else work.scope
+        for name in report.names:
+            if name == "items" and work.fan is not None:
+                for k in work.indices:
+                    mark_lost(self.item(work.fan, k))
+                continue
+            value = self.lookup(scope, name)
+            pending = as_pending(value)
+            if pending is not None:
+                members = self.fans.get((pending.scope, pending.node))
+                if members is not None:
+                    for k in pending.indices:
+                        mark_lost(self.member_value(members, pending.node, k))
+            mark_lost(value)
+            if not hollow(value) and isinstance(value, Bound):
+                where = scope.find(name)
+                if where is not None:
+                    where.values[name] = HOLLOW
+        work.submitted = False
+        if work.kind == "map" and work.fan is not None:
+            work.left = len(work.indices)
+        self.ready[work.id] = work
+
+    def cancel_offsets(self, work: int, offsets: tuple[int, ...]) -> None:
+        """Have the executor stop some elements of a work."""
+        known = self.works.get(work)
+        if known is not None:
+            known.left -= len(offsets)
+        if self.live:
+            self.effects.append(CancelWork(work, offsets))
+
+
+def _completed(
+    path: str, node: str, indices: Sequence[int], columns: dict[str, Chunk | int], report: Done,
+    now: float,
+) -> Completed:  # fmt: skip
+    meta = report.meta
+    return Completed(path, node, indices, columns, now, meta.started, meta.seconds, meta.worker)
