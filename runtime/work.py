@@ -75,7 +75,8 @@ class Work:
 
     `graph` is the address of a graph of the plan: `main`, `main/tables` (the body of that map),
     `main/if:0` (an arm), `main/if:then`, `main/if:else`, `main:finally`; or `$dyn` for `dynamic`.
-    `nodes` are those of a unit (in order), or `None` for the whole graph. `path` is the scope's path.
+    `nodes` are those of a unit (in order), or `None` for the whole graph. `path` is the scope's path;
+    for a unit of an element, `element` says of which fan-out: the path round it, and the index.
     `env` gives every free name. For a slice of a fan-out, `map` is the node's id, `items` its
     elements and `indices` their indices in it; otherwise `indices` is `(0,)` and `items` is `None`.
     `known` maps an offset to what is already checkpointed inside that element, by relative path
@@ -94,6 +95,7 @@ class Work:
     graph: str
     path: str
     nodes: tuple[str, ...] | None = None
+    element: tuple[str, int] | None = None
     env: dict[str, Value] = field(default_factory=dict)
     map: str | None = None
     items: Rows | None = None

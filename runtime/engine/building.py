@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from wfc.plan.model import BranchNode, CallNode, ExprNode, Graph
-from wfc.runtime.engine.evaluate import as_pending, hollow
+from wfc.runtime.engine.evaluate import as_pending, element_of, hollow
 from wfc.runtime.engine.graphs import NodeInfo, provides
 from wfc.runtime.engine.records import (
     Submit,
@@ -157,13 +157,12 @@ class Building(Waits):
         }
         if any(isinstance(m.node, BranchNode) for m in members):
             known.update(scope.prefilled)
-        first = scope.g.nodes[nodes[0]].node
-        path = self.node_path(scope, nodes[0])[: -len(first.id) - 1]
         return Work(
             id=work.id,
             graph=scope.g.address,
-            path=path,
+            path=scope.path,
             nodes=tuple(m.node.id for m in members),
+            element=element_of(scope),
             env=env,
             known={0: known} if known else {},
             shape=self._shape(lead),

@@ -103,6 +103,7 @@ class Engine(Replaying):
             ended, self.unsaid = self.unsaid, None
             self.end(ended)
             return self._settle_down()
+        self._untold()
         self._regroup()
         for key, again in list(self.retry_undecided.items()):
             if key in self.undecided:
@@ -159,10 +160,6 @@ class Engine(Replaying):
             key = self.pop_timer()
             self.fire(key)
             self._run_agenda()
-
-    def _apply(self, record: Record, sync: bool = False) -> None:
-        self.record(record, sync)
-        self._replay(record)
 
 
 __all__ = ["Append", "Engine", "Event"]

@@ -359,9 +359,9 @@ class Evaluating(Core):
         """The id of a task instance."""
         node = scope.g.nodes[index].node
         origin = getattr(node, "origin", None)
-        if origin and scope.owner[0] == "element":
-            fan: Fan = scope.owner[1]
-            return f"{fan.scope.path}/{origin}[{scope.owner[2]}]/{node.id}"
+        place = element_of(scope) if origin else None
+        if place is not None:
+            return f"{place[0]}/{origin}[{place[1]}]/{node.id}"
         return f"{scope.path}/{node.id}"
 
     def keeps(self, scope: Scope, index: int) -> bool:
@@ -404,3 +404,14 @@ class Evaluating(Core):
                     return str(out.value[1])
                 return f"={name}"
         return f"={name}"
+
+
+def element_of(scope: Scope) -> tuple[str, int] | None:
+    """Where the element that a scope is, or is an arm in, stands: the path round the fan-out, and
+    its index; `None` in no element."""
+    while scope.owner[0] in ("arm", "then"):
+        scope = scope.owner[1]
+    if scope.owner[0] != "element":
+        return None
+    fan: Fan = scope.owner[1]
+    return fan.scope.path, scope.owner[2]

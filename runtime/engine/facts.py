@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from wfc.plan.model import BranchNode, CallNode, ExprNode, Graph
@@ -120,7 +120,10 @@ class Facts(Building):
                 return
             if not rest and not hopped and not isinstance(value, HopState | Raised):
                 self._unreported(scope, at)
-                if scope.status[at] == RUNNING:
+                node = scope.g.nodes[at].node
+                if scope.status[at] == RUNNING and isinstance(node, BranchNode):
+                    self._branch_told(scope, at, node, {})
+                elif scope.status[at] == RUNNING:
                     self.counts["done"] += 1
                     self.settle(scope, at, value, not self.keeps(scope, at) or fleeting(value))
             else:
@@ -296,7 +299,10 @@ class Facts(Building):
 
         if kind == "map" and fan is not None:
             node = self.map_node(fan).id
-            path, holder = f"{fan.scope.path}/{node}[{index}]/{step}", fan.scope
+            body = fan.scope.g.inner[node]
+            at, _, _ = body.split_step(step)
+            origin = getattr(body.nodes[at].node, "origin", None) if at is not None else None
+            path, holder = f"{fan.scope.path}/{origin or node}[{index}]/{step}", fan.scope
             fan.status[index] = WAITING
         elif kind == "frame" and frame is not None:
             path, holder = f"{frame.path}/{step}".replace("/~", "~"), scope
@@ -342,12 +348,16 @@ def _counted(error: ErrorInfo, attempts: int) -> ErrorInfo:
     )
 
 
-def forgets(node: BranchNode) -> bool:
-    """Whether some call in a branch is not checkpointed."""
+def unkept(node: BranchNode) -> Iterator[CallNode]:
+    """The calls in a branch that are not checkpointed."""
     stack: list[Graph] = [g for _, g in inner_graphs(node)]
     while stack:
         for inner in stack.pop().nodes:
             if isinstance(inner, CallNode) and not inner.checkpoint:
-                return True
+                yield inner
             stack.extend(g for _, g in inner_graphs(inner))
-    return False
+
+
+def forgets(node: BranchNode) -> bool:
+    """Whether some call in a branch is not checkpointed."""
+    return next(unkept(node), None) is not None

@@ -398,12 +398,17 @@ class Fans(Frames):
         self.fail(fan.scope, fan.node, error)
 
     def _stop(self, fan: Fan) -> None:
+        """One failure is that of the whole fan-out: the rest neither goes on nor fails as well."""
         for work in list(fan.works):
             self.drop_work(work)
         fan.works.clear()
         fan.queue.clear()
         for k in list(fan.scopes):
             self.bury_element(fan, k)
+        for k in range(fan.count):
+            if fan.status[k] in (WAITING, RUNNING):
+                fan.status[k] = DROPPED
+                fan.left -= 1
 
     # ------------------------------------------------------------------ cancellation
 

@@ -32,7 +32,7 @@ class Frames(Ending):
         """Start a call, or an exit."""
         info = scope.g.nodes[index]
         if info.unit is not None and index not in scope.loose:
-            self.dispatch(scope, index, [i for i in info.unit.order if scope.status[i] != DONE])
+            self._start_unit(scope, index, info.unit.order)
         elif isinstance(node, CallNode):
             done = self._prefilled(scope, node.id)
             if done is not None and index not in scope.again:
@@ -66,6 +66,17 @@ class Frames(Ending):
                 scope, index, node,
                 lambda args: self._continue(scope, index, node, args),
             )  # fmt: skip
+
+    def _start_unit(self, scope: Scope, index: int, order: list[int]) -> None:
+        for i in order:
+            node = scope.g.nodes[i].node
+            if isinstance(node, CallNode) and scope.status[i] != DONE and i not in scope.again:
+                done = self._prefilled(scope, node.id)
+                if done is not None:
+                    self.settle(scope, i, done, fleeting(done))
+        rest = [i for i in order if scope.status[i] != DONE]
+        if rest:
+            self.dispatch(scope, index if index in rest else rest[0], rest)
 
     def _start_call(self, scope: Scope, index: int, node: CallNode) -> None:
         if node.callee == "task" or (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wfc.plan.model import ExprNode
+from wfc.plan.model import BranchNode, CallNode, ExprNode
 from wfc.runtime.engine.evaluate import hollow
 from wfc.runtime.engine.facts import told
 from wfc.runtime.engine.graphs import NodeInfo
@@ -22,12 +22,14 @@ from wfc.runtime.engine.records import (
 )
 from wfc.runtime.engine.reports import Reports
 from wfc.runtime.engine.state import (
+    DONE,
     RUNNING,
     Fan,
     Frame,
     Scope,
 )
 from wfc.runtime.values import (
+    HOLLOW,
     Hollow,
     Inline,
     Value,
@@ -53,6 +55,10 @@ class Replaying(Reports):
         self.root = Frame(workflow.name, workflow.name, workflow, None, True, args=args)
         self.frames[workflow.name] = self.root
         self.enter(self.root)
+
+    def _apply(self, record: Record, sync: bool = False) -> None:
+        self.record(record, sync)
+        self._replay(record)
 
     def _replay(self, record: Record) -> None:
         if isinstance(record, Began):
@@ -222,6 +228,26 @@ class Replaying(Reports):
             if work.scope.g.nodes[work.node].node.id == record.node:
                 self._forget(work_id)
                 self.expr_jobs.pop(work_id, None)
+
+    def _untold(self) -> None:
+        """After a replay: the expressions and branches of a unit before a call that is done had been
+        run, but were not told of. Should somebody need them, they are made again."""
+        for work in list(self.ready.values()):
+            unit = work.scope.g.nodes[work.nodes[0]].unit if work.kind == "unit" else None
+            if unit is None:
+                continue
+            scope, last = work.scope, 0
+            for place, i in enumerate(unit.order):
+                done = scope.status[i] == DONE and i not in scope.loose
+                if done and isinstance(scope.g.nodes[i].node, CallNode):
+                    last = place
+            for i in unit.order[:last]:
+                node = scope.g.nodes[i].node
+                told = isinstance(node, ExprNode) or (
+                    isinstance(node, BranchNode) and node.then is None and scope.g.tail != node.id
+                )
+                if told and scope.status[i] == RUNNING and i not in scope.loose:
+                    self._apply(Advanced(scope.path, node.id, -1, node.id, HOLLOW, self.now))
 
     def _regroup(self) -> None:
         """After a replay: one work for all that is left of each fan-out, not one per attempt."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from wfc.plan.model import BranchNode, CallNode, ExprNode
 from wfc.runtime.engine.evaluate import as_pending, fleeting, hollow, mark_lost
-from wfc.runtime.engine.facts import Facts, forgets, only
+from wfc.runtime.engine.facts import Facts, forgets, only, unkept
 from wfc.runtime.engine.records import (
     Advanced,
     Attempted,
@@ -97,7 +97,9 @@ class Reports(Facts):
             keep = work.scope.frame.checkpoint
             if keep and work.kind == "map" and work.fan is not None:
                 keep = self._column_kept(work.fan, name)
-            elif keep and name in work.scope.g.index:
+            elif keep and name not in work.scope.g.index:
+                keep = name not in self._forgotten(work)
+            elif keep:
                 index = work.scope.g.index[name]
                 node = work.scope.g.nodes[index].node
                 if isinstance(node, BranchNode):
@@ -108,6 +110,12 @@ class Reports(Facts):
                     keep = self.keeps(work.scope, index)
             out[name] = kept(chunk, keep)
         return out
+
+    @staticmethod
+    def _forgotten(work: Dispatch) -> set[str]:
+        """Calls in branches of a unit that are not checkpointed."""
+        nodes = [work.scope.g.nodes[i].node for i in work.nodes]
+        return {call.id for n in nodes if isinstance(n, BranchNode) for call in unkept(n)}
 
     def _column_kept(self, fan: Fan, name: str) -> bool:
         body = fan.scope.g.inner[self.map_node(fan).id]

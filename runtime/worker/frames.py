@@ -256,6 +256,8 @@ class Job:
         work = self.work
         if work.map is not None:
             return f"{work.path}/{origin or work.map}[{work.indices[offset]}]"
+        if origin is not None and work.element is not None:
+            return f"{work.element[0]}/{origin}[{work.element[1]}]"
         return work.path.removesuffix(f"~{work.hop}") if work.hop else work.path
 
 

@@ -52,8 +52,10 @@ class Outcomes(Hops):
     def id_of(self, frame: Frame, step: Any) -> str:
         """The id of a task instance."""
         inner = frame.hops()
-        origin = getattr(step, "origin", None) if frame.parent is None else None
-        path = self.job.path(self.offset, origin)
+        outer, at = step, frame
+        while at.parent is not None:
+            outer, at = at.step, at.parent
+        path = self.job.path(self.offset, getattr(outer, "origin", None))
         if self.top.hop:
             path = f"{path}~{self.top.hop}"
         if inner:
