@@ -26,15 +26,22 @@ def _ir(compiled: Compiled) -> str:
 def _dot(compiled: Compiled) -> str:
     from wfc.compiler.emit.dot import dot
 
-    assert compiled.ir is not None
-    return dot(compiled.ir)
+    assert compiled.plan is not None
+    return dot(compiled.plan)
 
 
 def _mermaid(compiled: Compiled) -> str:
     from wfc.compiler.emit.mermaid import mermaid
 
-    assert compiled.ir is not None
-    return mermaid(compiled.ir)
+    assert compiled.plan is not None
+    return mermaid(compiled.plan)
+
+
+def _svg(compiled: Compiled) -> str:
+    from wfc.compiler.emit.svg import svg
+
+    assert compiled.plan is not None
+    return svg(compiled.plan)
 
 
 FORMS: dict[str, Callable[[Compiled], str]] = {
@@ -42,8 +49,9 @@ FORMS: dict[str, Callable[[Compiled], str]] = {
     "ir": _ir,
     "dot": _dot,
     "mermaid": _mermaid,
+    "svg": _svg,
 }
-"""The forms. A picture (`svg`) and a Ray DAG (`ray`) are made from `dot` and from the plan elsewhere."""
+"""The forms. A Ray DAG (`ray`) is made elsewhere: that needs Ray."""
 
 
 def emit(compiled: Compiled, form: str) -> str:

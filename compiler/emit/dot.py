@@ -1,11 +1,11 @@
-"""The picture of a program for Graphviz."""
+"""The picture of a plan for Graphviz."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from wfc.compiler.emit.picture import Box, Cluster, picture
-from wfc.compiler.ir import Program
+from wfc.plan.model import Plan
 
 _SHAPES = {
     "call": "box",
@@ -21,13 +21,14 @@ _STYLES = {
     "map": 'style="rounded,filled" fillcolor="#eef4ff" peripheries=2',
     "branch": 'style="dashed"',
     "arm": 'style="dotted"',
+    "finally": 'style="dotted"',
     "region": 'style="filled" fillcolor="#f1f8ec"',
 }
 
 
-def dot(program: Program) -> str:
-    """The program in the language of `dot`."""
-    drawn = picture(program)
+def dot(plan: Plan) -> str:
+    """The plan in the language of `dot`."""
+    drawn = picture(plan)
     lines = ["digraph wfc {", '  rankdir="TB"; compound=true; fontname="sans-serif";']
     lines.append('  node [fontname="sans-serif"]; edge [fontname="sans-serif"];')
     for cluster in drawn.clusters:

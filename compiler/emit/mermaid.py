@@ -1,11 +1,11 @@
-"""The picture of a program for Mermaid, which many viewers of Markdown draw."""
+"""The picture of a plan for Mermaid, which many viewers of Markdown draw."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from wfc.compiler.emit.picture import Box, Cluster, picture
-from wfc.compiler.ir import Program
+from wfc.plan.model import Plan
 
 _SHAPES = {
     "call": ("[", "]"),
@@ -18,9 +18,9 @@ _SHAPES = {
 }
 
 
-def mermaid(program: Program) -> str:
-    """The program as a Mermaid flowchart."""
-    drawn = picture(program)
+def mermaid(plan: Plan) -> str:
+    """The plan as a Mermaid flowchart."""
+    drawn = picture(plan)
     lines = ["flowchart TB"]
     for cluster in drawn.clusters:
         lines += _cluster(cluster, "  ")

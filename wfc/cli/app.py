@@ -101,7 +101,7 @@ def check(
 def compile(
     target: Target,
     emit: Annotated[
-        str | None, typer.Option(metavar="plan|dot|mermaid|ir", help="What to print.")
+        str | None, typer.Option(metavar="plan|svg|dot|mermaid|ir", help="What to print.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to a file.")
@@ -117,7 +117,7 @@ def compile(
 
     \b
     wfc compile etl.wf --explain
-    wfc compile etl.wf:main --emit mermaid
+    wfc compile etl.wf:main --emit svg -o etl.svg
     wfc compile etl.wf -o etl.json            then: wfc run etl.json
     """
     from wfc.cli import specs as command
