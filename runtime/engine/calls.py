@@ -188,6 +188,8 @@ class Calls(Flow):
             for param in params:
                 if param.name not in given and param.default is not None:
                     wanted.append((param.name, param.default))
+        # A hop is durable, so what it is given has to be there; a call's arguments can wait.
+        lazy = isinstance(node, CallNode)
         args: dict[str, tuple[Value, bool]] = {}
         if not wanted:
             then(args)
@@ -202,7 +204,7 @@ class Calls(Flow):
             self.compute(
                 scope, index, f"arg:{name}", arg,
                 lambda v, vol, name=name: arrived(name, v, vol),  # type: ignore[misc]
-                lazy=True,
+                lazy=lazy,
             )  # fmt: skip
 
     def _params(self, node: CallNode | ContinuationNode) -> list[ParamDef]:

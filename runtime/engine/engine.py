@@ -106,7 +106,7 @@ class Engine(Replaying):
         self._untold()
         self._regroup()
         for key, again in list(self.retry_undecided.items()):
-            if key in self.undecided:
+            if key in self.undecided and self.undecided[key][0].alive:
                 self.later(again)
         self.retry_undecided.clear()
         return self._settle_down()
