@@ -28,7 +28,7 @@ import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 import cloudpickle
@@ -564,6 +564,32 @@ Exit = Returned | Hop | Broken
 # --------------------------------------------------------------------------- the interpreter
 
 
+def wait_numbers(decl: ast.WorkflowDecl) -> dict[int, int]:
+    """Waits without a name of their own are counted as they are written, taken or not; in each
+    fan-out anew. By the `id` of the expression."""
+    numbers: dict[int, int] = {}
+
+    def visit(node: Any, counter: list[int]) -> None:
+        if isinstance(node, tuple):
+            for item in node:
+                visit(item, counter)
+        elif is_dataclass(node) and type(node).__module__ == ast.__name__:
+            if isinstance(node, ast.Comprehension):
+                counter = [0]
+            named = isinstance(node, ast.Assign) and len(node.targets) == 1
+            if named and isinstance(node.value, ast.Wait):
+                node = node.value
+            elif isinstance(node, ast.Wait):
+                counter[0] += 1
+                numbers[id(node)] = counter[0]
+            for part in fields(node):
+                visit(getattr(node, part.name), counter)
+
+    visit(decl.body, [0])
+    visit(decl.finally_, [0])
+    return numbers
+
+
 class Reference:
     """Evaluates workflows of a set of parsed specs; see `evaluate`."""
 
@@ -587,6 +613,7 @@ class Reference:
         self.handles: dict[str, Remainder] = {}
         self.names = {file: self._declared(module) for file, module in modules.items()}
         self.constants: dict[tuple[str, str], Cell] = {}
+        self.numbers: dict[int, dict[int, int]] = {}
 
     # ---- names
 
@@ -1161,7 +1188,12 @@ class Reference:
         return self.cell(item, scope, None, managed=True)
 
     def _wait(self, expr: ast.Wait, scope: Scope, name: str | None) -> WaitValue:
-        path = f"{scope.path}/{name}" if name else scope.unnamed("wait")
+        decl = scope.frame.workflow.decl
+        if id(decl) not in self.numbers:
+            self.numbers[id(decl)] = wait_numbers(decl)
+        number = self.numbers[id(decl)].get(id(expr), 1)
+        name = name or ("wait" if number == 1 else f"wait#{number}")
+        path = f"{scope.path}/{name}"
         members = self.members(expr.members, scope)
         if expr.timeout is not None:
             self.value(expr.timeout, scope)
