@@ -326,7 +326,7 @@ class Coordinator:
 
 def _without_failure(kept: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
     """The records without those that ended earlier attempts at the run in failure or cancellation:
-    resuming such a run means to try again what failed. What was caught by a `catch` stays."""
+    resuming such a run means to try again what led to that. What was caught by a `catch` stays."""
     ends = [
         (place, record)
         for place, (_, record) in enumerate(kept)
@@ -337,12 +337,12 @@ def _without_failure(kept: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
     out = set()
     for place, end in ends:
         out.add(place)
+        causes = {end.error.task, *end.error.causes} if end.error is not None else set()
         for before, (_, record) in enumerate(kept[:place]):
             if isinstance(record, records.Cancelled) or (
                 isinstance(record, records.Attempted)
                 and record.retry_at is None
-                and end.error is not None
-                and (record.error.type, record.error.message) == (end.error.type, end.error.message)
+                and record.error.task in causes
             ):
                 out.add(before)
     return [row for place, row in enumerate(kept) if place not in out]

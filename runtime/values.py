@@ -302,7 +302,8 @@ class ErrorInfo:
 
     `type` is the exception's dotted class, `bases` those of its bases (for `retry_exceptions`),
     `traceback` starts at the user's function. `task` is the id of the instance, `where` the place in
-    the spec (see `wfc.plan.model.Where`).
+    the spec (see `wfc.plan.model.Where`). `causes` are the ids of tasks whose failures led to this
+    one: those of the members of a quorum that could not be reached.
     """
 
     type: str
@@ -312,6 +313,7 @@ class ErrorInfo:
     task: str = ""
     where: tuple[int, ...] | None = None
     attempts: int = 1
+    causes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

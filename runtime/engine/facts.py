@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from wfc.plan.model import BranchNode, CallNode, ExprNode, Graph
@@ -298,11 +299,7 @@ class Facts(Building):
                 self.dispatch(scope, todo[0], todo)
 
         if kind == "map" and fan is not None:
-            node = self.map_node(fan).id
-            body = fan.scope.g.inner[node]
-            at, _, _ = body.split_step(step)
-            origin = getattr(body.nodes[at].node, "origin", None) if at is not None else None
-            path, holder = f"{fan.scope.path}/{origin or node}[{index}]/{step}", fan.scope
+            path, holder = self.element_path(fan, index, step), fan.scope
             fan.status[index] = WAITING
         elif kind == "frame" and frame is not None:
             path, holder = f"{frame.path}/{step}".replace("/~", "~"), scope
@@ -343,9 +340,7 @@ def only(chunk: Chunk) -> Value:
 
 
 def _counted(error: ErrorInfo, attempts: int) -> ErrorInfo:
-    return ErrorInfo(
-        error.type, error.message, error.traceback, error.bases, error.task, error.where, attempts
-    )
+    return replace(error, attempts=attempts)
 
 
 def unkept(node: BranchNode) -> Iterator[CallNode]:

@@ -347,6 +347,14 @@ class Fans(Frames):
         if fan.queue and fan.scope.alive:
             self._open_elements(fan, node)
 
+    def element_path(self, fan: Fan, index: int, step: str) -> str:
+        """The id of a step of an element that a worker runs."""
+        node = self.map_node(fan).id
+        body = fan.scope.g.inner[node]
+        at, _, _ = body.split_step(step)
+        origin = getattr(body.nodes[at].node, "origin", None) if at is not None else None
+        return f"{fan.scope.path}/{origin or node}[{index}]/{step}".rstrip("/")
+
     # ------------------------------------------------------------------ results
 
     def take_columns(

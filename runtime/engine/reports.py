@@ -238,13 +238,28 @@ class Reports(Facts):
         attempt = self._attempts(work, index) + 1
         kind = "wfc.WorkerLost" if report.kind == "died" else "wfc.TaskTimeout"
         bases = ("builtins.TimeoutError",) if report.kind == "timeout" else ()
-        error = ErrorInfo(kind, report.reason, bases=bases, task=f"{path}/{node}", attempts=attempt)
+        error = ErrorInfo(
+            kind,
+            report.reason,
+            bases=bases,
+            task=self._instance(work, index, step),
+            attempts=attempt,
+        )
         if report.kind == "died":
             retry = retries_loss(options, attempt)
         else:
             retry = retries_error(options, error, attempt)
         due = self.now if retry else None
         self._attempted(Attempted(path, node, index, step, error, self.now, due), work)
+
+    def _instance(self, work: Dispatch, index: int, step: str) -> str:
+        """The id of a call inside a work."""
+        if work.kind == "map" and work.fan is not None:
+            return self.element_path(work.fan, index, step)
+        if work.kind == "frame" and work.frame is not None:
+            return f"{work.frame.path}/{step}".rstrip("/")
+        at, _, _ = work.scope.g.split_step(step)
+        return f"{work.scope.path}/{step}" if at is None else self.node_path(work.scope, at)
 
     def _lost_step(self, work: Dispatch, step: str) -> tuple[str, dict[str, Any]]:
         """The call that was lost, and its options."""

@@ -57,13 +57,13 @@ class Waits(Joins):
 
         self.compute(scope, index, "members", node.members, members)
 
-    def _wrong(self, scope: Scope, index: int, message: str, kind: str = "TypeError") -> None:
-        node = scope.g.nodes[index].node
-        self.fail(
-            scope,
-            index,
-            ErrorInfo(kind, message, task=self.node_path(scope, index), where=node.where),
-        )
+    def _wrong(
+        self, scope: Scope, index: int, message: str, kind: str = "TypeError",
+        causes: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
+        where = scope.g.nodes[index].node.where
+        task = self.node_path(scope, index)
+        self.fail(scope, index, ErrorInfo(kind, message, task=task, where=where, causes=causes))
 
     def _quorum(self, scope: Scope, index: int, node: WaitNode, pending: Pending) -> None:
         count = len(pending.indices)
@@ -193,6 +193,7 @@ class Waits(Joins):
             f"[{k}] {e.type}: {e.message}" if (e := wait.fan.errors.get(k)) else f"[{k}] cancelled"
             for k in sorted(wait.failed)
         )
+        errors = [e for k in sorted(wait.failed) if (e := wait.fan.errors.get(k))]
         have, of = len(wait.order), len(wait.indices)
         self._wrong(
             wait.scope,
@@ -200,6 +201,7 @@ class Waits(Joins):
             f"{wait.quorum} of {of} cannot be reached any more: {have} done, "
             f"{len(wait.failed)} failed" + (f" ({reasons})" if reasons else ""),
             "wfc.QuorumUnreachable",
+            tuple(t for e in errors for t in (e.task, *e.causes)),
         )
 
     def _cancel(self, scope: Scope, index: int, value: Value) -> None:
