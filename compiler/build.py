@@ -159,7 +159,9 @@ def _map(b: Builder, node: ir.MapNode, around: Around, common: dict[str, Any]) -
 
 def _wait(b: Builder, node: ir.WaitNode, around: Around, common: dict[str, Any]) -> plan.WaitNode:
     quorum = plan.Quorum(form=node.form, value=node.quorum)
-    return plan.WaitNode(**common, members=node.members, quorum=quorum, timeout=node.timeout)
+    return plan.WaitNode(
+        **common, members=node.members, quorum=quorum, timeout=node.timeout, catch=node.catch
+    )
 
 
 def _receive(

@@ -128,6 +128,7 @@ class WaitNode(Node):
     form: Literal["count", "all", "any", "percent"]
     quorum: Expr | None = None
     timeout: Expr | None = None
+    catch: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

@@ -178,7 +178,7 @@ class Keyword:
 
 @dataclass(frozen=True, slots=True)
 class Modifiers:
-    """What may stand around a call or a comprehension: `catch inplace nocheckpoint … with (…) after (…)`.
+    """What may stand around a call, a comprehension or a wait: `catch inplace … with (…) after (…)`.
 
     The spans are those of the keywords; `None` where the modifier is absent.
     """
@@ -231,6 +231,7 @@ class Wait:
     members: Expr
     timeout: Expr | None
     span: Span
+    modifiers: Modifiers = field(default_factory=Modifiers)
 
 
 @dataclass(frozen=True, slots=True)

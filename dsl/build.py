@@ -381,7 +381,7 @@ class Builder:
         while isinstance(c[0], Token):
             self._add_modifier(prefixes, c.pop(0))
         node, suffixes = c[0], c[1:]
-        if not isinstance(node, (ast.Call, ast.Comprehension)):
+        if not isinstance(node, (ast.Call, ast.Comprehension, ast.Wait)):
             self._bad_modified(node, prefixes, suffixes)
             return node
         old = node.modifiers
@@ -424,8 +424,6 @@ class Builder:
             hint = f"put the call into parentheses: `({word} f(x)).field`"
             if not prefixes:
                 hint = f"`{word} (…)` comes directly after the call"
-        elif isinstance(node, ast.Wait):
-            hint = "give them to the calls that are waited for; a `wait` has only its `timeout`"
         elif isinstance(node, ast.Name) and prefixes:
             hint = f"did you mean `{word} {node.id}(…)`?"
         self.report(

@@ -171,7 +171,7 @@ def _bare(node: ast.Expr) -> tuple[str, int]:
         inner = " ".join([value, *map(_generator, node.generators)])
         return _modified(f"[{inner}]" if node.key is None else f"{{{inner}}}", node.modifiers)
     if isinstance(node, ast.Wait):
-        return _wait(node), _PRIMARY
+        return _wait(node)
     return _operation(node)
 
 
@@ -213,14 +213,14 @@ def _modified(text: str, modifiers: ast.Modifiers) -> tuple[str, int]:
     return text, _MODIFIED
 
 
-def _wait(node: ast.Wait) -> str:
+def _wait(node: ast.Wait) -> tuple[str, int]:
     quorum = node.quorum
     if isinstance(quorum, ast.Percent):
         count = _expr(quorum.value, _BINARY["*"]) + "%"
     else:
         count = quorum if isinstance(quorum, str) else _expr(quorum, _CONDITIONAL)
     timeout = f", timeout={_expr(node.timeout, 1)}" if node.timeout is not None else ""
-    return f"wait({count} of {_expr(node.members, 1)}{timeout})"
+    return _modified(f"wait({count} of {_expr(node.members, 1)}{timeout})", node.modifiers)
 
 
 def _generator(node: ast.Generator) -> str:

@@ -149,11 +149,14 @@ def unpacked(frame: Frame, found: Type, targets: tuple[ast.Name, ...]) -> list[T
         text = f"{len(found.items)} values are unpacked into {count} names"
         frame.report(codes.UNPACK, text, span, f"{a_type(found)}")
         return [ANY] * count
-    item = element(joined(found))
+    item = None if isinstance(found, ResultType) else element(joined(found))
     if item is None:
         span = targets[0].span.to(targets[-1].span)
         text = f"{a_type(found)} cannot be unpacked into {count} names"
-        frame.report(codes.UNPACK, text, span, "expected as many values")
+        hint = ""
+        if isinstance(found, ResultType):
+            hint = "give it one name, `r = catch …`: `r.ok`, `r.value` and `r.error` are its parts"
+        frame.report(codes.UNPACK, text, span, "expected as many values", hint)
         item = ANY
     return [item] * count
 

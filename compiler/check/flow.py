@@ -22,6 +22,7 @@ from wfc.compiler.types import (
     AnyType,
     NoneT,
     PendingType,
+    ResultType,
     Type,
     UnionType,
     WaitType,
@@ -127,7 +128,7 @@ class _Walker:
         ]
         for binding in made:
             binding.siblings = tuple(made)
-            if isinstance(binding.type, (PendingType, WaitType)):
+            if isinstance(_uncaught(binding.type), (PendingType, WaitType)):
                 binding.dropped = dropped
             frame.bind(binding)
         for target in node.targets:
@@ -159,7 +160,7 @@ class _Walker:
                 cancel(frame, value)
                 return True
         kind = frame.infer(value)
-        if isinstance(kind, WaitType) and _remainder(value, kind):
+        if _remainder(value, kind):
             self._dropped("", value.span)
         elif (
             not frame.running(value) and not isinstance(value, ast.Wait) and not self._secret(value)
@@ -177,7 +178,7 @@ class _Walker:
         """`return value`."""
         found = self.frame.infer(node.value) if node.value is not None else NONE
         where = node.value.span if node.value is not None else node.span
-        if node.value is not None and isinstance(found, WaitType):
+        if node.value is not None and isinstance(_uncaught(found), WaitType):
             self.frame.as_plain(node.value, found, "as the result of a workflow")
             return False
         self._ends(node.span, "return")
@@ -248,9 +249,10 @@ class _Walker:
             if isinstance(binding.type, PendingType) and not binding.used:
                 if binding.dropped:
                     self._dropped(binding.name, binding.span)
-            elif isinstance(binding.type, WaitType) and binding.used:
-                if binding.dropped and not binding.whole and "pending" not in binding.attributes:
-                    self._dropped(f"{binding.name}.pending", binding.span)
+            elif isinstance(_uncaught(binding.type), WaitType) and binding.used:
+                part = "value" if isinstance(binding.type, ResultType) else "pending"
+                if binding.dropped and not binding.whole and part not in binding.attributes:
+                    self._dropped(f"{binding.name}.{part}", binding.span)
             elif not binding.used and not any(s.used for s in binding.siblings if s is not binding):
                 text = f"`{binding.name}` is never used"
                 hint = "a bare call runs all the same: drop the name, or begin it with `_`"
@@ -267,7 +269,12 @@ def _remainder(node: ast.Expr, found: Type) -> str:
     """Whether a wait may leave something running: not when it waits for all without a limit."""
     if isinstance(node, ast.Wait) and node.quorum == "all" and node.timeout is None:
         return ""
-    return "wait" if isinstance(found, WaitType) else ""
+    return "wait" if isinstance(_uncaught(found), WaitType) else ""
+
+
+def _uncaught(found: Type) -> Type:
+    """The type without the `Result` that a `catch` puts round it."""
+    return found.value if isinstance(found, ResultType) else found
 
 
 def _may_be_none(t: Type) -> bool:

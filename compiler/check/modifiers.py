@@ -22,6 +22,7 @@ _ALLOWED = {
     "built-in": (),
     "sleep": ("after",),
     "receive": ("catch", "after"),
+    "wait": ("catch", "after"),
     "cancel": ("after",),
     "fail": ("after",),
     "secret": (),
@@ -36,11 +37,12 @@ _MODIFIER_HINTS = {
     "fan-out": "write it on the call inside the fan-out: `[{word} f(x) for x in xs]`",
     "list": "it runs no task",
     "built-in": "it runs no task",
+    "wait": "write it on the calls that are waited for; a `wait` has only its `timeout`",
     "receive": "give the limit of time as an argument: `receive(name, timeout=1h)`",
 }
 
 
-def check_modifiers(frame: Frame, node: ast.Call | ast.Comprehension, what: str) -> None:
+def check_modifiers(frame: Frame, node: ast.Call | ast.Comprehension | ast.Wait, what: str) -> None:
     """Report the words around a call that it cannot have, and its options."""
     m = node.modifiers
     place = _PLACE.get(what)
@@ -60,7 +62,7 @@ def check_modifiers(frame: Frame, node: ast.Call | ast.Comprehension, what: str)
         text = f"`{word}` cannot be used with {_NAMED.get(what, f'`{what}`')}"
         hint = _MODIFIER_HINTS.get(what, "").format(word=word)
         frame.report(codes.MODIFIER_PLACE, text, span, hint=hint)
-    if place is not None and m.options:
+    if place is not None and m.options and not isinstance(node, ast.Wait):
         _options(frame, node, place)
     for item in m.after:
         _after(frame, item)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wfc.compiler import codes
 from wfc.compiler.check.frame import Frame
+from wfc.compiler.check.modifiers import check_modifiers
 from wfc.compiler.check.sizes import size_of
 from wfc.compiler.check.specials import duration
 from wfc.compiler.relations import element, is_number
@@ -12,6 +13,7 @@ from wfc.compiler.types import (
     AnyType,
     Instance,
     PendingType,
+    ResultType,
     Type,
     WaitType,
     a_type,
@@ -30,7 +32,9 @@ def wait(frame: Frame, node: ast.Wait) -> Type:
         _count(frame, node, node.quorum)
     if node.timeout is not None:
         duration(frame, node.timeout, "the timeout of `wait`")
-    return WaitType(item, ready)
+    check_modifiers(frame, node, "wait")
+    made = WaitType(item, ready)
+    return ResultType(made) if node.modifiers.catch else made
 
 
 def _members(frame: Frame, node: ast.Expr) -> tuple[Type, Type]:

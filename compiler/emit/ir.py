@@ -148,7 +148,8 @@ def _line(node: ir.Node) -> str:
         quorum = text(node.quorum) if node.quorum is not None else node.form
         percent = "%" if node.form == "percent" else ""
         limit = f" timeout={text(node.timeout)}" if node.timeout is not None else ""
-        return f"wait {quorum}{percent} of {text(node.members)}{limit}"
+        caught = " catch" if node.catch else ""
+        return f"wait {quorum}{percent} of {text(node.members)}{limit}{caught}"
     return _timer(node)
 
 

@@ -10,17 +10,15 @@ from wfc.compiler.ir import (
     Checkpoint,
     ContinuationNode,
     Expr,
-    ExprNode,
     FailNode,
     ReceiveNode,
     ReturnNode,
     SleepNode,
 )
 from wfc.compiler.lower.block import NOTHING, Block, lowers, value
-from wfc.compiler.lower.handles import handle, named_pending
+from wfc.compiler.lower.handles import after, handle, named_pending
 from wfc.compiler.project import Builtin, TaskSymbol, TypeSymbol, WorkflowSymbol
 from wfc.dsl import ast
-from wfc.plan.expr import names
 
 
 class Called(TypedDict):
@@ -89,23 +87,6 @@ def _argument(block: Block, node: ast.Expr, as_handle: bool) -> Expr:
         # Only a node's value is joined when a call takes it.
         return ["name", named_pending(block, made, node)]
     return made
-
-
-def after(block: Block, entries: tuple[ast.Expr, ...]) -> list[str]:
-    """The names to wait for of `after (…)`; what is there from the start is left out."""
-    found: dict[str, None] = {}
-    for entry in entries:
-        binding = block.names.find(entry.id) if isinstance(entry, ast.Name) else None
-        if binding is not None:
-            if binding.node is not None:
-                found[binding.node] = None
-            continue
-        expr = value(block, entry)
-        if expr[0] != "name":
-            made = ExprNode(id=block.scope.fresh("value"), span=entry.span, expr=expr)
-            expr = block.add(made) if any(names(expr)) else expr
-        found.update((name, None) for name in names(expr))
-    return list(found)
 
 
 def pure(block: Block, node: ast.Call) -> Expr:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from wfc.compiler.ir import Arm, BranchNode, CallNode, Expr, ExprNode, MapNode, MapOutput, walk
 from wfc.compiler.lower.block import Block, lowers, value
-from wfc.compiler.lower.calls import after
-from wfc.compiler.lower.handles import binding_of, named_pending
+from wfc.compiler.lower.handles import after, binding_of, named_pending
 from wfc.compiler.lower.lifting import lifts, parts
 from wfc.compiler.lower.scope import Binding
 from wfc.compiler.lower.values import provider

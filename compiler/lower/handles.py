@@ -18,6 +18,7 @@ from wfc.compiler.lower.block import Block, lowers, value
 from wfc.compiler.lower.lifting import lifts
 from wfc.compiler.lower.scope import Binding
 from wfc.dsl import ast
+from wfc.plan.expr import names
 
 CALLS = (CallNode, SleepNode, ReceiveNode)
 
@@ -117,11 +118,12 @@ def wait(block: Block, node: ast.Wait, bound: str | None) -> Expr:
     elif not isinstance(node.quorum, str):
         quorum = value(block, node.quorum)
     timeout = value(block, node.timeout) if node.timeout is not None else None
+    order = after(block, node.modifiers.after)
     id = bound or block.scope.fresh("wait")
     return block.add(
         WaitNode(
             id=id, span=node.span, members=members, quorum=quorum, timeout=timeout,
-            form=_form(node),
+            form=_form(node), catch=node.modifiers.catch is not None, after=order,
         )
     )  # fmt: skip
 
@@ -137,3 +139,20 @@ def named_pending(block: Block, expr: Expr, node: ast.Expr) -> str:
     if expr[0] == "name":
         return str(expr[1])
     return str(block.add(ExprNode(id=block.scope.fresh("pending"), span=node.span, expr=expr))[1])
+
+
+def after(block: Block, entries: tuple[ast.Expr, ...]) -> list[str]:
+    """The names to wait for of `after (…)`; what is there from the start is left out."""
+    found: dict[str, None] = {}
+    for entry in entries:
+        binding = block.names.find(entry.id) if isinstance(entry, ast.Name) else None
+        if binding is not None:
+            if binding.node is not None:
+                found[binding.node] = None
+            continue
+        expr = value(block, entry)
+        if expr[0] != "name":
+            made = ExprNode(id=block.scope.fresh("value"), span=entry.span, expr=expr)
+            expr = block.add(made) if any(names(expr)) else expr
+        found.update((name, None) for name in names(expr))
+    return list(found)

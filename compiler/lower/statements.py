@@ -47,7 +47,7 @@ def assign(block: Block, statement: ast.Assign) -> None:
         return
     given = statement.value
     targets = [target.id for target in statement.targets]
-    if isinstance(given, ast.Wait):
+    if isinstance(given, ast.Wait) and given.modifiers.catch is None:
         made = value(block, given)
         for name, part in zip(targets, ("ready", "pending"), strict=False):
             _name(block, name, ["attr", made, part], statement)

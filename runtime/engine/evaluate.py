@@ -291,6 +291,8 @@ class Evaluating(Core):
                     return inner.ready
                 if expr[2] == "pending":
                     return Inline(obj=inner.pending)
+            if isinstance(inner, Caught) and expr[2] == "value":
+                return inner.value
             return None
         if op == "idx" and expr[2][0] == "lit" and isinstance(expr[2][1], int):
             inner = self._shortcut(scope, expr[1])

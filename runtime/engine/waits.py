@@ -153,7 +153,12 @@ class Waits(Joins):
         pending = Pending(wait.fan.scope.path, wait.name, rest)
         value = Waited(rows, pending, failed, timed_out and not reached)
         scope.state[("ready", index)] = (wait.fan, wait.name, ready)
-        self.settle(scope, index, value, hollow(value) or not self._fan_kept(wait.fan))
+        volatile = hollow(value) or not self._fan_kept(wait.fan)
+        self.settle(scope, index, self._split(scope, index, value), volatile)
+
+    def _split(self, scope: Scope, index: int, value: Waited) -> Value:
+        """What a wait gives: its split, in a `Result` where it says `catch`."""
+        return Caught(value) if getattr(scope.g.nodes[index].node, "catch", False) else value
 
     def _fan_kept(self, fan: Fan) -> bool:
         if fan.members is not None:
@@ -163,13 +168,15 @@ class Waits(Joins):
 
     def _wait_again(self, scope: Scope, index: int) -> None:
         """Some ready result was not kept: have those made again, the split stays."""
-        value: Waited = scope.values[scope.g.nodes[index].node.id]
+        found = scope.values[scope.g.nodes[index].node.id]
+        value = found.value if isinstance(found, Caught) else found
+        assert isinstance(value, Waited)
         fan, name, ready = scope.state[("ready", index)]
 
         def made() -> None:
             rows = Rows([[self.member_value(fan, name, k) for k in ready]])
             again = Waited(rows, value.pending, value.failed, value.timed_out)
-            self.settle(scope, index, again, True)
+            self.settle(scope, index, self._split(scope, index, again), True)
 
         lost = [k for k in ready if hollow(self.member_value(fan, name, k))]
         if not lost:

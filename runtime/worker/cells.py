@@ -16,11 +16,13 @@ from wfc.runtime.values import (
     INLINE_LIMIT,
     MISSING,
     Bound,
+    Caught,
     Chunk,
     Column,
     Hollow,
     Inline,
     Pairs,
+    Result,
     Rows,
     Stored,
     Transient,
@@ -35,7 +37,7 @@ Cell: TypeAlias = Any
 
 IMMUTABLE = frozenset({int, float, complex, bool, type(None), str, bytes})
 SCALARS = frozenset({int, float, complex, bool, type(None)})
-VALUES = frozenset({Inline, Stored, Transient, Bound, Hollow, Rows, Pairs, Waited})
+VALUES = frozenset({Inline, Stored, Transient, Bound, Hollow, Rows, Pairs, Waited, Caught})
 
 _SHORT = 1024
 """A string or tuple item of up to this many characters is packed without a second look."""
@@ -194,6 +196,8 @@ class Cells:
         if isinstance(value, Waited):
             ready = self._rows(value.ready)
             return WaitResult(ready, value.pending, value.failed, value.timed_out)
+        if isinstance(value, Caught):
+            return Result(ok=True, value=self.load(value.value))
         if isinstance(value, Stored):
             return self._stored(value)
         if isinstance(value, Transient):

@@ -24,6 +24,7 @@ CHEAPEST = """workflow cheapest(item: str, vendors: list[str]) -> Quote:
     more, lost  = wait(80% of late, timeout=10m)       # the same running tasks
     w = wait(any of [ask(v, item), sleep(3s)],)
     every = wait(all of late)
+    sure = catch wait(2 of every.pending, timeout=1m) after (w, item)
     cancel(lost)
     return best(early + more)
 """

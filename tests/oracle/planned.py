@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.oracle.reference import (
     ANY,
+    UNREACHABLE,
     CallRecord,
     Cell,
     Error,
@@ -283,7 +284,7 @@ class Planned:
             self.value(node.pending, scope)
             return None
         assert isinstance(node, m.WaitNode), node
-        return self._wait(node, scope)
+        return _caught(node.catch, lambda: self._wait(node, scope))
 
     # ---- calls
 
@@ -520,7 +521,7 @@ class Planned:
         split: Split | None = self.policy(view)
         check_split(view, split)
         if split is None:
-            raise FailuresError(Error(ANY, ANY))
+            raise FailuresError(Error(UNREACHABLE, ANY))
         settled = {*split.ready, *split.failed}
         for i in settled:
             members[i].need()

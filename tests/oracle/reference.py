@@ -39,6 +39,8 @@ from wfc.runtime.values import Pending
 ANY = "*"
 """Stands for a type or a message that the language does not settle."""
 
+UNREACHABLE = "wfc.QuorumUnreachable"
+
 
 @dataclass(frozen=True, slots=True)
 class Error:
@@ -54,7 +56,7 @@ class Error:
     def covers(self, type_name: str, message: str) -> bool:
         """Whether a real failure is this one; `type_name` may be dotted."""
         texts = (ANY, message, message.removeprefix("no item "))
-        return self.type in (ANY, type_name.rpartition(".")[2]) and self.message in texts
+        return self.type in (ANY, type_name, type_name.rpartition(".")[2]) and self.message in texts
 
 
 class FailuresError(Exception):
@@ -996,6 +998,8 @@ class Reference:
         if isinstance(expr, ast.Comprehension):
             return self._comprehended(expr, scope, name)
         if isinstance(expr, ast.Wait):
+            if expr.modifiers.catch is not None:
+                return _caught(lambda: self._wait(expr, scope, name))
             return self._wait(expr, scope, name)
         if isinstance(expr, ast.Call):
             return self._call(expr, scope, name)
@@ -1188,6 +1192,8 @@ class Reference:
         return self.cell(item, scope, None, managed=True)
 
     def _wait(self, expr: ast.Wait, scope: Scope, name: str | None) -> WaitValue:
+        for expression in expr.modifiers.after:
+            self.value(expression, scope)
         decl = scope.frame.workflow.decl
         if id(decl) not in self.numbers:
             self.numbers[id(decl)] = wait_numbers(decl)
@@ -1208,7 +1214,7 @@ class Reference:
             for member in members:
                 if member.errors:
                     member.need()
-            raise FailuresError(Error(ANY, ANY))
+            raise FailuresError(Error(UNREACHABLE, ANY))
         for index in (*split.ready, *split.failed):
             members[index].need()
         settled = {*split.ready, *split.failed}

@@ -188,6 +188,7 @@ class WaitNode(Node):
     members: Expr
     quorum: Quorum
     timeout: Expr | None = None
+    catch: bool = False
 
 
 class SleepNode(Node):
