@@ -47,6 +47,7 @@ _PR_SET_PDEATHSIG = 1
 
 def main(control_fd: int, factory: str) -> None:
     """Serve the coordinator's commands until it is gone. `factory` is `module:name` of the runner."""
+    os.dup2(2, 1)  # what goes past Python (a child of a task prints): stdout is for the result
     module, _, name = factory.partition(":")
     make = getattr(importlib.import_module(module), name)
     control = socket.socket(fileno=control_fd)

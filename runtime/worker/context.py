@@ -30,10 +30,11 @@ class Task(Protocol):
 class _Watch:
     """Flags that are cheap to look at after each task."""
 
-    __slots__ = ("active", "parts", "size", "task", "touched")
+    __slots__ = ("active", "forked", "parts", "size", "task", "touched")
 
     def __init__(self) -> None:
         self.touched = False
+        self.forked = False
         self.active = False
         self.parts: list[str] = []
         self.size = 0
@@ -82,6 +83,9 @@ class Printed:
         if not WATCH.active:
             self._under.flush()
 
+    def close(self) -> None:
+        """The stream is the worker's: it stays open."""
+
     def isatty(self) -> bool:
         """What a task prints goes to no terminal."""
         return False
@@ -95,16 +99,21 @@ def _audit(event: str, args: Any) -> None:
         WATCH.touched = True
 
 
+def _in_child() -> None:
+    WATCH.touched = WATCH.forked = True
+
+
 _installed = False
 
 
-def watch_folder() -> None:
-    """Have `WATCH.touched` set when somebody changes the working directory. Once per process: an
-    audit hook sees all ways to do it, and costs nothing while nobody does."""
+def watch_process() -> None:
+    """Have `WATCH.touched` set when somebody changes the working directory or forks. Once per
+    process: an audit hook sees all ways to do it, and costs nothing while nobody does."""
     global _installed
     if not _installed:
         _installed = True
         sys.addaudithook(_audit)
+        os.register_at_fork(after_in_child=_in_child)
 
 
 class Stage:
@@ -116,7 +125,7 @@ class Stage:
         self._capture = capture
         self._streams: tuple[Any, Any] | None = None
         self.folder = _folder()
-        watch_folder()
+        watch_process()
 
     def enter(self) -> None:
         """Tasks run from here on."""
@@ -134,7 +143,12 @@ class Stage:
             self._streams = None
 
     def tidy(self) -> str:
-        """After a task that touched something: the folder is as before; gives what it printed."""
+        """After a task that touched something: the folder is as before; gives what it printed.
+
+        A child that a task forked ends here: two processes must not report for one worker.
+        """
+        if WATCH.forked:
+            os._exit(1)
         WATCH.touched = False
         if _folder() != self.folder and self.folder is not None:
             os.chdir(self.folder)
