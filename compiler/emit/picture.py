@@ -282,8 +282,9 @@ def _given(node: model.AnyNode) -> Iterable[str]:
 
 def _names(node: model.AnyNode) -> Iterator[str]:
     """The names in a node's own expressions; not those in the graphs that it owns."""
-    if isinstance(node, model.GroupNode):
+    if isinstance(node, model.GroupNode):  # its members are names
         yield from node.members
+        return
     for expr in _expressions(node):
         yield from names(expr)
 
