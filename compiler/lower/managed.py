@@ -55,9 +55,10 @@ class _Space:
 def mark_managed(workflow: Workflow) -> None:
     """Set `managed` where something refers to running calls by a handle and nothing joins them.
 
-    Going element by element over a fan-out (`MapNode.source`) counts as joining it: an element that
-    fails has nobody to look after it. Ids may repeat in arms that exclude each other; then they are
-    bound to the same name of the spec, and what holds for one holds for the other.
+    Going element by element over a fan-out (`MapNode.source`) joins it, unless the elements that come
+    of that are looked after themselves: what fails in one is then a failed member of the other. Ids
+    may repeat in arms that exclude each other; then they are bound to the same name of the spec, and
+    what holds for one holds for the other.
     """
     for block in workflow.blocks():
         spaces = [_Space(None)]
@@ -70,10 +71,24 @@ def mark_managed(workflow: Workflow) -> None:
                 if isinstance(node, GroupNode):
                     looked_after = node.id in space.handled and node.id not in space.joined
                     (space.handled if looked_after else space.joined).update(node.members)
-        for space in spaces:
-            for node in space.nodes:
-                if isinstance(node, (CallNode, MapNode, SleepNode, ReceiveNode)):
-                    node.managed = node.id in space.handled and node.id not in space.joined
+        while _decide(spaces):
+            pass
+
+
+def _decide(spaces: list[_Space]) -> bool:
+    """Set `managed`; true when some fan-out turned out to be joined by one that is not managed."""
+    more = False
+    for space in spaces:
+        for node in space.nodes:
+            if isinstance(node, (CallNode, MapNode, SleepNode, ReceiveNode)):
+                node.managed = node.id in space.handled and node.id not in space.joined
+    for space in spaces:
+        for node in space.nodes:
+            if isinstance(node, MapNode) and node.source is not None and not node.managed:
+                where = space.of(node.source)
+                more |= node.source not in where.joined
+                where.joined.add(node.source)
+    return more
 
 
 def _note(space: _Space, node: Node) -> None:
@@ -81,7 +96,7 @@ def _note(space: _Space, node: Node) -> None:
         source = isinstance(node, MapNode) and node.source is not None and expr is node.items
         for op, name in references(expr):
             where = seen_from.of(name)
-            (where.joined if op == "name" or source else where.handled).add(name)
+            (where.joined if op == "name" and not source else where.handled).add(name)
 
 
 def _all(space: _Space, node: Node) -> Iterator[tuple[_Space, Expr]]:

@@ -796,6 +796,7 @@ class Reference:
         """
         handled: set[str] = set()
         joined: set[str] = set()
+        over: list[tuple[str | None, str]] = []
 
         def names_in(node: Any) -> None:
             joined.update(part.id for part in walk(node) if isinstance(part, ast.Name))
@@ -820,12 +821,17 @@ class Reference:
                         visit(argument)
                 visit(node.modifiers.after)
             elif isinstance(node, ast.Comprehension) and self.calls_something(node, workflow.file):
-                # A fan-out over a fan-out, element by element, joins it.
-                visit((node.generators, node.key, node.value))
+                chained(node, None)
             elif isinstance(node, ast.Name):
                 joined.add(node.id)
             elif isinstance(node, ast.Assign):
-                visit(node.value)
+                only = node.targets[0].id if len(node.targets) == 1 else None
+                if isinstance(node.value, ast.Comprehension) and self.calls_something(
+                    node.value, workflow.file
+                ):
+                    chained(node.value, only)
+                else:
+                    visit(node.value)
             elif isinstance(node, tuple):
                 for item in node:
                     visit(item)
@@ -833,13 +839,32 @@ class Reference:
                 for name in node.__dataclass_fields__:
                     visit(getattr(node, name))
 
+        def chained(node: ast.Comprehension, name: str | None) -> None:
+            """A fan-out over a fan-out, element by element, joins it unless it is looked after."""
+            first = node.generators[0]
+            if isinstance(first.iterable, ast.Name):
+                over.append((name, first.iterable.id))
+                visit((first.targets, first.conditions))
+            else:
+                visit(first)
+            visit((node.generators[1:], node.key, node.value, node.modifiers))
+
         def handle(node: Any) -> None:
             if isinstance(node, ast.Name):
                 handled.add(node.id)
+            elif isinstance(node, ast.Comprehension) and self.calls_something(node, workflow.file):
+                handled.add(f"at {node.span}")
+                chained(node, f"at {node.span}")
             else:
                 visit(node)
 
         visit(workflow.decl.body)
+        while True:
+            found = {s for name, s in over if name not in handled or name in joined} - joined
+            if not found:
+                break
+            joined |= found
+        handled |= {source for _name, source in over}
         return frozenset(handled - joined)
 
     # ---- statements
