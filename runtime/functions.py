@@ -65,6 +65,7 @@ class Source:
 
 
 Sources: TypeAlias = dict[str, Source]
+Seen: TypeAlias = set[tuple[str, tuple[Path, ...]]]
 Names: TypeAlias = dict[str, tuple[str, str]]
 """Module and qualified name by task name."""
 
@@ -96,13 +97,14 @@ def bundle(
     if problems:
         raise FunctionsError(problems)
     sources: Sources = {}
+    seen: Seen = set()
     for module, folder in also:
-        _collect(module, _folders(base, folder), sources)
+        _collect(module, _folders(base, folder), sources, seen)
     for task in plan.tasks.values():
         if task.beside is None:
             continue
         try:
-            _collect(task.module, _folders(base, task.beside), sources)
+            _collect(task.module, _folders(base, task.beside), sources, seen)
         except _NameTakenError as error:
             problems.append(Problem(task.name, str(error), task.where))
     if problems:
@@ -155,15 +157,15 @@ class _NameTakenError(Exception):
     pass
 
 
-def _collect(module: str, folders: tuple[Path, ...], into: Sources) -> None:
-    """Add the source of `module` and of everything beside it that it imports, anywhere in its code."""
+def _collect(module: str, folders: tuple[Path, ...], into: Sources, seen: Seen) -> None:
+    """Add the source of `module` and of everything beside it that it imports, anywhere in its code,
+    but for what was `seen` before: the functions of one module have most of that in common."""
     todo = [module]
-    seen: set[str] = set()
     while todo:
         name = todo.pop()
-        if name in seen:
+        if (name, folders) in seen:
             continue
-        seen.add(name)
+        seen.add((name, folders))
         parent = name.rpartition(".")[0]
         if parent:
             todo.append(parent)
