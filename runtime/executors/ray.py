@@ -13,6 +13,7 @@ import sys
 import time
 from collections import deque
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from wfc.runtime.executors.cluster import find_address, fits, task_options
@@ -38,6 +39,12 @@ def _ray() -> Any:
     import ray
 
     return ray
+
+
+@cache
+def _remote() -> Any:
+    """The Ray task, made once in a process: each new one is exported to the cluster again."""
+    return _ray().remote(max_retries=0, num_returns="streaming")(run_batch)
 
 
 # ------------------------------------------------------------------ in the coordinator
@@ -86,7 +93,7 @@ class RayTransport:
         self._hearing: Any = None
         self._since = time.monotonic()
         self._closed = False
-        self._remote = _ray().remote(max_retries=0, num_returns="streaming")(run_batch)
+        self._remote = _remote()
 
     # ------------------------------------------------------------------ Transport
 
