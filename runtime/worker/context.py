@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Coroutine
 from typing import Any, Protocol
 
 LOG_LIMIT = 1 << 20
@@ -167,6 +168,13 @@ def _printed(stream: Any) -> Any:
     if found is None or found._under is not stream:
         found = _wrapped[id(stream)] = Printed(stream)
     return found
+
+
+def awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine comes to. Raises what it raises."""
+    import asyncio  # few tasks need it, and every worker would wait for it
+
+    return asyncio.run(coroutine)
 
 
 def _folder() -> str | None:

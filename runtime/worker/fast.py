@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from time import perf_counter
 from types import CoroutineType
 from typing import Any
@@ -20,7 +19,7 @@ from wfc.runtime.worker.cells import (
     unpicklable_result,
     value_of,
 )
-from wfc.runtime.worker.context import WATCH, Stage
+from wfc.runtime.worker.context import WATCH, Stage, awaited
 from wfc.runtime.worker.dynamic import Continuation
 from wfc.runtime.worker.elements import BadResult, Pack, add_outputs
 from wfc.runtime.worker.errors import error_info, expression_error
@@ -179,7 +178,7 @@ class FastElements:
                 try:
                     value = made[0] if made else function(*args, **kwargs)
                     if type(value) is CoroutineType:
-                        value = asyncio.run(value)
+                        value = awaited(value)
                 except BaseException as error:
                     raise self._raised(error) from None
                 made = ()

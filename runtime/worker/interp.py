@@ -6,7 +6,6 @@ that ends with a continuation is replaced, so that a million hops take no more m
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from time import perf_counter
 from types import CoroutineType
@@ -19,7 +18,7 @@ from wfc.runtime.storage_errors import StorageError
 from wfc.runtime.values import HOLLOW, MISSING, ErrorInfo, Raised, Result
 from wfc.runtime.work import Failed, HopState, Report
 from wfc.runtime.worker.cells import IMMUTABLE, VALUES, Source, ValueGone, is_plain, own_copy
-from wfc.runtime.worker.context import WATCH
+from wfc.runtime.worker.context import WATCH, awaited
 from wfc.runtime.worker.dynamic import Continuation
 from wfc.runtime.worker.errors import error_info, expression_error
 from wfc.runtime.worker.frames import Frame, Job, task_arguments
@@ -287,7 +286,7 @@ class Element(Outcomes):
         try:
             value = function(*args, **kwargs)
             if type(value) is CoroutineType:
-                value = asyncio.run(value)
+                value = awaited(value)
         except BaseException as raised:
             error = raised
         if WATCH.touched:

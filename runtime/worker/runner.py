@@ -12,9 +12,8 @@ from wfc.plan.model import Plan
 from wfc.runtime.functions import load
 from wfc.runtime.linked import Linked
 from wfc.runtime.storage_errors import StorageError
-from wfc.runtime.store import open_values
 from wfc.runtime.values import ErrorInfo
-from wfc.runtime.valuestore import ValueStore
+from wfc.runtime.valuestore import ValueStore, open_values
 from wfc.runtime.work import Failed, Program, Report, ValueLost, Work
 from wfc.runtime.worker.cells import Cells, Large, NoLarge, ValueGone
 from wfc.runtime.worker.context import Stage
