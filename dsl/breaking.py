@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -43,17 +42,11 @@ class Group:
     opening: str = ""
     closing: list[str] = field(default_factory=list)
 
-    @property
-    def forced(self) -> bool:
-        """Whether it is broken even where it would fit: for a comment, or a comma at the end."""
-        if self.opening or self.closing or (self.comma and self.kind == "list"):
-            return True
-        return any(
-            item.leading
-            or item.trailing
-            or any(isinstance(node, Group) and node.forced for node in item.nodes)
-            for item in self.items
-        )
+    forced: bool = False
+    """Whether it is broken even where it would fit: for a comment, or a comma at the end."""
+
+    flat: str = ""
+    """All of it on one line."""
 
 
 def comment_text(text: str) -> str:
@@ -152,6 +145,20 @@ def _finish(group: Group, close: Leaf) -> None:
         group.kind = "subscript"
     elif group.open.type == "LPAR" and group.before not in _LISTS and alone:
         group.kind = "tuple" if group.comma else "parentheses"
+    comments = group.opening or group.closing
+    group.forced = (
+        bool(comments)
+        or (group.comma and group.kind == "list")
+        or any(
+            item.leading
+            or item.trailing
+            or any(isinstance(n, Group) and n.forced for n in item.nodes)
+            for item in group.items
+        )
+    )
+    inside = ",".join("".join(_gap(n) + _text(n) for n in item.nodes) for item in group.items)
+    comma = "," if _keeps_comma(group) else ""
+    group.flat = f"{group.open.text}{inside}{comma}{close.gap}{close.text}"
 
 
 # ------------------------------------------------------------------------------------ layout
@@ -179,24 +186,15 @@ def _fits(line: str) -> bool:
 
 def _flat(nodes: list[Leaf | Group]) -> str:
     """The nodes on one line, without the blank before the first."""
-    leaves = [leaf for node in nodes for leaf in _leaves(node)]
-    return leaves[0].text + "".join(leaf.gap + leaf.text for leaf in leaves[1:]) if leaves else ""
+    return "".join((_gap(node) if index else "") + _text(node) for index, node in enumerate(nodes))
 
 
-def _leaves(node: Leaf | Group) -> Iterator[Leaf]:
-    if isinstance(node, Leaf):
-        yield node
-        return
-    yield node.open
-    for index, item in enumerate(node.items):
-        if index:
-            yield Leaf("COMMA", ",", "")
-        for inner in item.nodes:
-            yield from _leaves(inner)
-    if _keeps_comma(node):
-        yield Leaf("COMMA", ",", "")
-    assert node.close is not None
-    yield node.close
+def _gap(node: Leaf | Group) -> str:
+    return node.open.gap if isinstance(node, Group) else node.gap
+
+
+def _text(node: Leaf | Group) -> str:
+    return node.flat if isinstance(node, Group) else node.text
 
 
 def _keeps_comma(group: Group) -> bool:
@@ -212,7 +210,7 @@ def _assembled(
     outer: list[str] = []
     current = INDENT * depth
     for index, node in enumerate(nodes):
-        gap = (node.open if isinstance(node, Group) else node).gap if index else ""
+        gap = _gap(node) if index else ""
         if not isinstance(node, Group) or not any(node is group for group in broken):
             current += gap + _flat([node])
             continue

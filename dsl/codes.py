@@ -66,7 +66,7 @@ register(
 )  # fmt: skip
 register(
     "WF003", "nested too deeply",
-    "Brackets and expressions nest at most 200 levels deep, blocks at most 50. A long sum is deep too, "
+    "Brackets and expressions nest at most 200 levels deep, blocks too. A long sum is deep too, "
     "as `a + b + c` is `(a + b) + c`: use `sum([a, b, c])`. Give an inner part a name of its own.",
     "X = " + "(" * 201 + "1" + ")" * 201 + "\n", "X = (1)\n",
 )  # fmt: skip

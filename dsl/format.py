@@ -54,21 +54,28 @@ def format_source(text: str | bytes, file: str) -> str:
 
 
 def same_tree(a: Any, b: Any) -> bool:
-    """Whether two trees say the same: spans, and how literals were written, aside."""
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, ast.Span):
-        return True
-    if isinstance(a, tuple):
-        return len(a) == len(b) and all(map(same_tree, a, b))
-    if dataclasses.is_dataclass(a):
-        literal = isinstance(a, (ast.Constant, ast.FString))
-        return all(
-            same_tree(getattr(a, f.name), getattr(b, f.name))
-            for f in dataclasses.fields(a)
-            if not (literal and f.name == "text")
-        )
-    return bool(a == b)
+    """Whether two trees say the same: spans, and how literals were written, aside.
+
+    A loop: trees may be deeper than Python recurses.
+    """
+    todo = [(a, b)]
+    while todo:
+        a, b = todo.pop()
+        if type(a) is not type(b):
+            return False
+        if isinstance(a, ast.Span):
+            continue
+        if isinstance(a, tuple):
+            if len(a) != len(b):
+                return False
+            todo += zip(a, b, strict=True)
+        elif dataclasses.is_dataclass(a):
+            literal = isinstance(a, (ast.Constant, ast.FString))
+            names = (f.name for f in dataclasses.fields(a) if not (literal and f.name == "text"))
+            todo += ((getattr(a, name), getattr(b, name)) for name in names)
+        elif a != b:
+            return False
+    return True
 
 
 @dataclass

@@ -18,7 +18,7 @@ from wfc.dsl.diagnostics import Diagnostic
 MAX_NESTING = 200
 """How deep brackets and expressions may nest."""
 
-MAX_BLOCKS = 50
+MAX_BLOCKS = 200
 """How deep blocks may nest."""
 
 MAX_TOKENS = 100_000

@@ -322,13 +322,18 @@ def _no_code_beside(plan: Plan) -> bool:
 def _meaning(plan: Plan) -> Any:
     """The plan without what says where things stand, and without the code's fingerprints."""
 
-    def strip(value: Any) -> Any:
+    plain = json.loads(plan.to_json())
+    del plain["files"]
+    todo = [plain]
+    while todo:
+        value = todo.pop()
         if isinstance(value, dict):
-            dropped = ("where", "fingerprint", "doc")
-            return {k: strip(v) for k, v in value.items() if k not in dropped}
-        return [strip(item) for item in value] if isinstance(value, list) else value
-
-    return strip(json.loads(plan.model_dump_json(exclude={"root", "files"})))
+            for key in ("where", "fingerprint", "doc"):
+                value.pop(key, None)
+            todo.extend(value.values())
+        elif isinstance(value, list):
+            todo.extend(value)
+    return plain
 
 
 # ---------------------------------------------------------------------------------- known runs

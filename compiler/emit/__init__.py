@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from wfc.compiler.limits import deep
 
 if TYPE_CHECKING:
     from wfc.compiler import Compiled
@@ -13,7 +16,7 @@ __all__ = ["FORMS", "emit"]
 
 def _plan(compiled: Compiled) -> str:
     assert compiled.plan is not None
-    return compiled.plan.to_json() + "\n"
+    return json.dumps(compiled.plan.to_plain(), indent=1, ensure_ascii=False) + "\n"
 
 
 def _ir(compiled: Compiled) -> str:
@@ -59,4 +62,5 @@ def emit(compiled: Compiled, form: str) -> str:
 
     The program must have compiled: `Compiled.plan` is not `None`.
     """
-    return FORMS[form](compiled)
+    with deep():
+        return FORMS[form](compiled)

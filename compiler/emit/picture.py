@@ -222,11 +222,12 @@ def _reached(plan: model.Plan) -> list[str]:
 
 
 def _called(graph: model.Graph) -> Iterator[str]:
-    for node in graph.nodes:
-        if isinstance(node, (model.CallNode, model.ContinuationNode)) and node.callee == "workflow":
-            yield node.target
-        for inner in _inner(node):
-            yield from _called(inner)
+    todo = [graph]
+    while todo:
+        nodes = todo.pop().nodes
+        calls = (n for n in nodes if isinstance(n, model.CallNode | model.ContinuationNode))
+        yield from (call.target for call in calls if call.callee == "workflow")
+        todo += reversed([inner for node in nodes for inner in _inner(node)])
 
 
 def _inner(node: model.AnyNode) -> Iterator[model.Graph]:

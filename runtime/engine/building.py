@@ -324,7 +324,7 @@ class Building(Waits):
         homes = [getattr(v, "home", None) for v in env.values()]
         home = next((h for h in homes if h is not None), None)
         graph = Graph(nodes=[info.node])
-        dynamic = Dynamic(graph.model_dump_json().encode(), {}, {}, f"$expr:{_digest(expr)}")
+        dynamic = Dynamic(graph.to_json().encode(), {}, {}, f"$expr:{_digest(expr)}")
         return Work(
             id=work.id,
             graph="$dyn",

@@ -136,20 +136,21 @@ class Flow(Evaluating):
 
     def publish(self, scope: Scope, name: str, value: Any, volatile: bool = False) -> None:
         """Give a name its value, and tell those who wait for it."""
-        scope.values[name] = value
-        if volatile:
-            scope.volatile.add(name)
-        else:
-            scope.volatile.discard(name)
-        self._wake(scope, name)
-        if name in scope.handle_names:
-            self._wake(scope, "&" + name)
-        for outer in scope.exports.get(name, ()):
-            parent: Scope = scope.owner[1]
-            self.publish(parent, outer, value, volatile)
-        if scope.owner[0] == "then":
-            # What is named after a branch belongs to the block that the branch stands in.
-            self.publish(scope.owner[1], name, value, volatile)
+        todo = [(scope, name)]
+        while todo:
+            scope, name = todo.pop()
+            scope.values[name] = value
+            if volatile:
+                scope.volatile.add(name)
+            else:
+                scope.volatile.discard(name)
+            self._wake(scope, name)
+            if name in scope.handle_names:
+                self._wake(scope, "&" + name)
+            if scope.owner[0] == "then":
+                # What is named after a branch belongs to the block that the branch stands in.
+                todo.append((scope.owner[1], name))
+            todo.extend((scope.owner[1], outer) for outer in reversed(scope.exports.get(name, ())))
 
     def _wake(self, scope: Scope, name: str) -> None:
         for waiter in scope.waiters.pop(name, ()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from wfc.plan import expr as ex
@@ -176,7 +176,8 @@ class GraphInfo:
         "units",
     )
 
-    def __init__(self, graph: Graph, address: str) -> None:
+    def __init__(self, graph: Graph, address: str, inside: Mapping[str, GraphInfo]) -> None:
+        """`inside`: the graphs in it, by address. `read_graph` makes them."""
         self.graph = graph
         self.address = address
         self.tail = graph.tail
@@ -189,12 +190,12 @@ class GraphInfo:
                 self.index[name] = info.index
             self.index[info.node.id] = info.index
         for info in self.nodes:
-            self._read_inner(info)
+            self._read_inner(info, inside)
         # Names that come from what follows a branch: they belong to the block of the branch too.
         self.later: set[str] = set()
-        for suffix, inside in self.inner.items():
+        for suffix, owned in self.inner.items():
             if suffix.endswith(":then"):
-                self.later.update(inside.index, inside.later)
+                self.later.update(owned.index, owned.later)
         self.units: list[UnitInfo] = []
         for unit in graph.units:
             read_unit = UnitInfo(unit.kind, [self.nodes[self.index[n]] for n in unit.nodes])
@@ -222,13 +223,12 @@ class GraphInfo:
                 return self.ids[name], tilde + hop, "/".join(parts[end:])
         return None, "", step
 
-    def _read_inner(self, info: NodeInfo) -> None:
+    def _read_inner(self, info: NodeInfo, inside: Mapping[str, GraphInfo]) -> None:
         node = info.node
         free: set[str] = set()
         handles: set[str] = set()
-        for suffix, inside in inner_graphs(node):
-            read = GraphInfo(inside, f"{self.address}/{suffix}")
-            self.inner[suffix] = read
+        for suffix, _ in inner_graphs(node):
+            read = self.inner[suffix] = inside[f"{self.address}/{suffix}"]
             free.update(read.free)
             handles.update(read.free_handles)
         if isinstance(node, MapNode):
@@ -248,6 +248,19 @@ class GraphInfo:
         info.free_handles = tuple(sorted(handles))
 
 
+def read_graph(graph: Graph, address: str) -> GraphInfo:
+    """A graph and all graphs in it, the innermost first. A loop: what follows many branches is deep."""
+    found, todo = [], [(graph, address)]
+    while todo:
+        outer, at = todo.pop()
+        found.append((outer, at))
+        todo.extend((g, f"{at}/{suffix}") for n in outer.nodes for suffix, g in inner_graphs(n))
+    made: dict[str, GraphInfo] = {}
+    for outer, at in reversed(found):
+        made[at] = GraphInfo(outer, at, made)
+    return made[address]
+
+
 class Book:
     """All graphs of a plan by address, read when first asked for."""
 
@@ -255,7 +268,7 @@ class Book:
         self.plan = plan
         self._read: dict[str, GraphInfo] = {}
         self._singles: dict[str, Dynamic] = {}
-        self.nothing = GraphInfo(Graph(nodes=[]), "$nothing")
+        self.nothing = read_graph(Graph(nodes=[]), "$nothing")
 
     def single(self, call: CallNode, args: dict[str, Value]) -> Dynamic:
         """A graph of one call that returns its result; its arguments are names in `args`."""
@@ -270,7 +283,7 @@ class Book:
         """The body of a workflow."""
         found = self._read.get(name)
         if found is None:
-            found = self._read[name] = GraphInfo(self.plan.workflows[name].body, name)
+            found = self._read[name] = read_graph(self.plan.workflows[name].body, name)
         return found
 
     def finally_(self, name: str) -> GraphInfo | None:
@@ -281,12 +294,12 @@ class Book:
         address = f"{name}:finally"
         found = self._read.get(address)
         if found is None:
-            found = self._read[address] = GraphInfo(graph, address)
+            found = self._read[address] = read_graph(graph, address)
         return found
 
     def dynamic(self, data: bytes, digest: str) -> GraphInfo:
         """A graph that a task returned."""
         found = self._read.get(digest)
         if found is None:
-            found = self._read[digest] = GraphInfo(Graph.model_validate_json(data), "$dyn")
+            found = self._read[digest] = read_graph(Graph.from_json(data), "$dyn")
         return found

@@ -133,7 +133,7 @@ class Registry:
                 self._keep(target, function)
         found = self._graphs.get(dynamic.digest)
         if found is None:
-            graph = Graph.model_validate_json(dynamic.graph)
+            graph = Graph.from_json(dynamic.graph)
             found = self._graphs[dynamic.digest] = self.linked.link_graph(graph)
             if len(self._graphs) > _KEPT:
                 self._graphs.popitem(last=False)

@@ -88,11 +88,3 @@ def operations(shape: Callable[[int], str], n: int, folder: Path) -> int:
 def test_the_passes_are_linear(shape: Callable[[int], str], tmp_path: Path) -> None:
     small, large = operations(shape, 400, tmp_path / "a"), operations(shape, 1_600, tmp_path / "b")
     assert large < small * 4 * 1.3
-
-
-def test_deep_nesting(tmp_path: Path) -> None:
-    depth = 48
-    lines = ["workflow main(n: int):"]
-    lines += ["    " * (i + 1) + f"if n > {i}:" for i in range(depth)]
-    lines += ["    " * (depth + 1) + "f(n)"]
-    assert compiled(tmp_path, HEAD + "\n".join(lines)).plan is not None

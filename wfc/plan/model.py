@@ -7,17 +7,22 @@ names in the spec, so the path of a task instance (`main/tables[17]/parse`) is s
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidationInfo,
     model_serializer,
 )
 
-PLAN_FORMAT = 1
+PLAN_FORMAT = 2
+"""2: graphs are in one table, and what owns one has its number. In 1 they stood in one another."""
 
 Expr: TypeAlias = list[Any]
 """A pure expression as nested lists; its forms and meaning are in `wfc.plan.expr`."""
@@ -32,6 +37,42 @@ class Model(BaseModel):
     """Strict, immutable base of all plan data."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="constants")
+
+    def plain(self, graphs: list[Graph]) -> dict[str, Any]:
+        """What the JSON says: fields that are not as usual. A graph is put into `graphs`, and is its
+        place there, so that nothing nests as deep as the spec does."""
+        out: dict[str, Any] = {"kind": getattr(self, "kind", "")} if isinstance(self, Node) else {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if field.is_required() or value != field.get_default(call_default_factory=True):
+                out[name] = _plain(value, graphs)
+        return out
+
+
+def _plain(value: Any, graphs: list[Graph]) -> Any:
+    if isinstance(value, Graph):
+        graphs.append(value)
+        return len(graphs) - 1
+    if isinstance(value, Model):
+        return value.plain(graphs)
+    # Expressions are lists too; they hold no models, and are as deep as the spec says.
+    if isinstance(value, list) and value and isinstance(value[0], Model):
+        return [item.plain(graphs) for item in value]
+    if isinstance(value, dict) and isinstance(next(iter(value.values()), None), Model):
+        return {key: item.plain(graphs) for key, item in value.items()}
+    return value
+
+
+def _from_table(value: Any, info: ValidationInfo) -> Any:
+    if not isinstance(value, int) or info.context is None:
+        return value
+    if value not in info.context:
+        raise ValueError(f"there is no graph {value} that may stand here")
+    return info.context[value]
+
+
+Body: TypeAlias = Annotated["Graph", BeforeValidator(_from_table)]
+"""A graph that belongs to something."""
 
 
 class ParamDef(Model):
@@ -134,7 +175,7 @@ class MapNode(Node):
     items: Expr
     where_each: Expr | None = None
     source: str | None = None
-    body: Graph
+    body: Body
     outputs: list[MapOutput]
     concurrency: int | None = None
     priority: int = 0
@@ -147,7 +188,7 @@ class Arm(Model):
     """One arm of a branch."""
 
     condition: Expr
-    body: Graph
+    body: Body
 
 
 class BranchNode(Node):
@@ -161,9 +202,9 @@ class BranchNode(Node):
 
     kind: Literal["branch"] = "branch"
     arms: list[Arm]
-    orelse: Graph | None = None
+    orelse: Body | None = None
     outputs: dict[str, list[str | None]] = {}
-    then: Graph | None = None
+    then: Body | None = None
     carried: bool = False
 
 
@@ -292,6 +333,19 @@ class Graph(Model):
     units: list[Unit] = []
     regions: dict[str, Region] = {}
 
+    def to_json(self) -> str:
+        """JSON of this graph alone; see `Plan.to_json`."""
+        return _to_text(_with_table(self))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Graph:
+        """Read a graph that `to_json` wrote, or pydantic where nothing nests. Raises `ValueError`."""
+        try:
+            return cls.model_validate_json(text)  # twice as fast, and only for 200 levels of JSON
+        except ValidationError:
+            data = _from_text(text)
+            return cls.model_validate(data, context=_read_table(data))
+
 
 class WorkflowDef(Model):
     """A workflow. `carried` says that a worker can interpret a whole frame of it: `"inplace"` when
@@ -301,8 +355,8 @@ class WorkflowDef(Model):
     name: str
     params: list[ParamDef]
     returns: str | None = None
-    body: Graph
-    finally_: Graph | None = None
+    body: Body
+    finally_: Body | None = None
     options: dict[str, Json] = {}
     doc: str | None = None
     carried: Literal["inplace", "chain"] | None = None
@@ -328,18 +382,59 @@ class Plan(Model):
 
     def to_json(self) -> str:
         """Deterministic JSON: the same spec gives the same bytes (`root` is not part of it)."""
-        return self.model_dump_json(indent=1, exclude_defaults=True, exclude={"root"})
+        return _to_text(self.to_plain())
+
+    def to_plain(self) -> dict[str, Any]:
+        """What the JSON says, as plain data."""
+        plan = _with_table(self)
+        plan.pop("root", None)
+        return {"format": self.format, **plan}
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Plan:
-        """Read a plan that `to_json` wrote.
+        """Read a plan that `to_json` wrote, of this version or of one before.
 
-        Raises `pydantic.ValidationError` when it is not one, `ValueError` for an unknown format.
+        Raises `ValueError` when it is none (`pydantic.ValidationError` is one).
         """
-        plan = cls.model_validate_json(text)
-        if plan.format != PLAN_FORMAT:
-            raise ValueError(f"plan format {plan.format} is not {PLAN_FORMAT}")
-        return plan
+        data = _from_text(text)
+        written = data.get("format", 1)
+        if written not in (1, PLAN_FORMAT):
+            raise ValueError(f"plan format {written} is not {PLAN_FORMAT}")
+        plan = cls.model_validate(data, context=_read_table(data))
+        return plan.model_copy(update={"format": PLAN_FORMAT})
+
+
+# --------------------------------------------------------------------------- JSON, however deep
+
+
+def _with_table(root: Model) -> dict[str, Any]:
+    graphs: list[Graph] = []
+    out, table = root.plain(graphs), []
+    for graph in graphs:  # it grows meanwhile
+        table.append(graph.plain(graphs))
+    return {**out, "graphs": table} if table else out
+
+
+def _read_table(data: dict[str, Any]) -> dict[int, Graph]:
+    table = data.pop("graphs", [])
+    found: dict[int, Graph] = {}
+    for number in range(len(table) - 1, -1, -1):  # what is inside comes after what is outside
+        found[number] = Graph.model_validate(table[number], context=found)
+    return found
+
+
+def _to_text(data: dict[str, Any]) -> str:
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+def _from_text(text: str | bytes) -> dict[str, Any]:
+    try:
+        data = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(data, dict):
+        raise ValueError("it is no JSON object")
+    return data
 
 
 MapNode.model_rebuild()

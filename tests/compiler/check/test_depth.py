@@ -52,6 +52,6 @@ def test_long_chains_of_declarations() -> None:
 
 def test_blocks_as_deep_as_they_may_be() -> None:
     lines = ["workflow main(x: int) -> int:"]
-    lines += [f"{'    ' * i}if x > {i}:" for i in range(1, 49)]
-    text = "\n".join([*lines, f"{'    ' * 49}return x", "    return 1", ""])
-    assert findings(text) == []
+    lines += [f"{'    ' * i}if x > {i}:" for i in range(1, DEEP)]
+    text = "\n".join([*lines, f"{'    ' * DEEP}return x", "    return 1", ""])
+    assert _deeper(text, 300) == []
