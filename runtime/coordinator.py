@@ -33,9 +33,10 @@ from wfc.runtime.engine import (
 from wfc.runtime.journal import Definition, GroupCommitter, Lease
 from wfc.runtime.journal.packing import RecordCodec
 from wfc.runtime.reading import load_value
+from wfc.runtime.storage_errors import StorageError
 from wfc.runtime.store import Store
 from wfc.runtime.values import MISSING, ErrorInfo, Inline
-from wfc.runtime.work import Executor, Log, Program
+from wfc.runtime.work import Executor, Failed, Log, Program
 
 RECORDS = RecordCodec(
     (
@@ -56,6 +57,9 @@ RECORDS = RecordCodec(
 
 POLL = 0.1
 """The longest that the loop sleeps, in seconds: signals and stops are seen within this."""
+
+STORAGE_FAILED = "wfc.StorageError"
+"""The type of the error that workers report when a value cannot be stored or read."""
 
 Status = Literal["succeeded", "failed", "cancelled", "interrupted"]
 
@@ -149,6 +153,7 @@ class Coordinator:
         self._superseded: dict[int, None] = {}
         self._hops: dict[tuple[str, str, int, str], int] = {}
         self._shown = 0.0
+        self._trouble: StorageError | None = None
 
     def run(self, lease: Lease | None = None) -> Outcome:
         """Run until the run has ended or `stop` is set."""
@@ -171,6 +176,10 @@ class Coordinator:
                 self._committer.close(flush=False)
                 raise
             self._committer.close()
+            if self._trouble is not None:
+                raise self._trouble
+            if self._outcome is not None:
+                self._finish(held, self._outcome)
         except BaseException:
             journal.release(held)
             raise
@@ -180,7 +189,6 @@ class Coordinator:
                 self._run_id, "interrupted", tasks=self._engine.counts["done"],
                 seconds=time.monotonic() - began,
             )  # fmt: skip
-        self._finish(held, self._outcome)
         return self._result(self._outcome, began)
 
     # ------------------------------------------------------------------ the loop
@@ -219,7 +227,7 @@ class Coordinator:
             else:
                 effects = engine.resume(self._clock())
             self._carry(effects)
-            while self._outcome is None and not self._stop.is_set():
+            while self._outcome is None and self._trouble is None and not self._stop.is_set():
                 self._turn(executor)
         finally:
             executor.close()
@@ -232,6 +240,10 @@ class Coordinator:
             if isinstance(report, Log):
                 if self._observer is not None:
                     self._observer.log(report)
+                continue
+            if isinstance(report, Failed) and report.error.type == STORAGE_FAILED:
+                # No fault of the task, and nothing for a spec to catch: it runs again on resume.
+                self._trouble = self._trouble or StorageError(report.error.message)
                 continue
             self._carry(engine.handle(report, self._clock()))
             if self._outcome is not None:

@@ -23,7 +23,8 @@ from wfc.cli.out import (
     usage,
 )
 from wfc.cli.progress import View, view
-from wfc.errors import DONE, FAILED, STOPPED, RunInterrupted
+from wfc.errors import DONE, FAILED, STOPPED, STORAGE, RunInterrupted, exit_code
+from wfc.runtime.storage_errors import StorageError
 
 if TYPE_CHECKING:
     from wfc.api import Run
@@ -192,7 +193,18 @@ def _watch(run_id: str, begin: Callable[[View], Run], where: Where, show: Show) 
                 pass  # signals are handled between two looks
     finally:
         seen.close()
-    _finish(run, _outcome(run), where, show)
+    try:
+        done = _outcome(run)
+    except StorageError as error:
+        if exit_code(error) == STORAGE:
+            say(f"error: {error}")
+            say(
+                f"run {run.id} was interrupted; nothing that was kept is lost. When that is mended:"
+            )
+            say(f"  {resume_command(run, where)}")
+            stop(STORAGE)
+        raise
+    _finish(run, done, where, show)
 
 
 def _outcome(run: Run) -> Outcome:
