@@ -258,8 +258,6 @@ class Ending(Calls):
         self.close_timer(f"{frame.path}!timeout")
         if frame.owns_home and frame.home is not None:
             self.release(frame.home)
-        for fan in frame.fans:
-            self.cancel_fan(fan)
         return inside
 
     def _unlist(self, scope: Scope) -> None:

@@ -22,6 +22,7 @@ from wfc.runtime.engine.state import (
     Fan,
     Frame,
     Scope,
+    boxed,
 )
 from wfc.runtime.values import (
     HOLLOW,
@@ -120,7 +121,6 @@ class Facts(Building):
                     scope.prefilled[step] = value
                 return
             if not rest and not hopped and not isinstance(value, HopState | Raised):
-                self._unreported(scope, at)
                 node = scope.g.nodes[at].node
                 if scope.status[at] == RUNNING and isinstance(node, BranchNode):
                     self._branch_told(scope, at, node, {})
@@ -130,15 +130,29 @@ class Facts(Building):
             else:
                 scope.known.setdefault(at, {})[_inner_step(hopped, rest)] = value
 
-    def _unreported(self, scope: Scope, at: int) -> None:
-        """A unit runs in order: the calls before this one are done, though what nobody outside of
-        the unit needs was not reported."""
-        unit = scope.g.nodes[at].unit
-        if unit is None or at in scope.loose:
-            return
-        for i in unit.order[: unit.order.index(at)]:
+    def _unreported(self, scope: Scope, nodes: Sequence[int]) -> list[int]:
+        """What a unit had run, though it was not told of: all before a call that is done. Nothing of
+        it is kept, so it is made again if it is needed."""
+        last = 0
+        for place, i in enumerate(nodes):
+            if scope.status[i] == DONE and isinstance(scope.g.nodes[i].node, CallNode):
+                last = place
+        found = []
+        for i in nodes[:last]:
             node = scope.g.nodes[i].node
-            if isinstance(node, CallNode) and scope.status[i] == RUNNING and i not in scope.loose:
+            told = isinstance(node, CallNode | ExprNode) or (
+                isinstance(node, BranchNode) and node.then is None and scope.g.tail != node.id
+            )
+            if told and scope.status[i] == RUNNING:
+                found.append(i)
+        return found
+
+    def _forget_unreported(self, scope: Scope, nodes: Sequence[int]) -> None:
+        for i in self._unreported(scope, nodes):
+            node = scope.g.nodes[i].node
+            if isinstance(node, BranchNode):
+                self._branch_told(scope, i, node, {})
+            else:
                 self.settle(scope, i, HOLLOW, True)
 
     def _hopped(
@@ -219,6 +233,7 @@ class Facts(Building):
             self._at(frame.scope, f"{frame.path}!retry", record, again)
 
     def _unit_attempt(self, scope: Scope, nodes: list[int], record: Attempted) -> None:
+        self._forget_unreported(scope, nodes)
         at, _, _ = scope.g.split_step(record.step)
         rest = [i for i in nodes if scope.status[i] == RUNNING]
         if at is None or at not in rest:
@@ -252,6 +267,7 @@ class Facts(Building):
         """Open the frame of a graph that a task returned."""
         if kind == "unit" and step in scope.g.index:
             at = scope.g.index[step]
+            self._forget_unreported(scope, nodes)
             rest = [i for i in nodes if scope.status[i] == RUNNING and i != at]
             self._loosen(scope, rest)
             child = Frame(
@@ -335,7 +351,7 @@ def told(columns: Mapping[str, Chunk | int], name: str) -> Value:
 def only(chunk: Chunk) -> Value:
     """The one value of a column of one."""
     if isinstance(chunk, Column):
-        return Inline(obj=chunk.load()[0])
+        return boxed(chunk.load()[0])
     return chunk[0]
 
 

@@ -105,7 +105,7 @@ class Frames(Ending):
         inplace = isinstance(node, CallNode) and node.inplace
         frame = Frame(
             path, target, workflow, lambda out: self.frame_out(scope, index, out),
-            self.keeps(scope, index), args=args, parent=scope.frame,
+            self.keeps(scope, index), args=args, parent=scope.frame, caller=(scope, index),
         )  # fmt: skip
         if inplace:
             frame.home = scope.frame.home or self._region_home(scope, node)
@@ -276,11 +276,11 @@ class Frames(Ending):
         if frame.hop and frame.first is not None:
             self._start_over(frame)
             return
-        for place, index in self._callers(frame):
+        if frame.caller is not None:
+            place, index = frame.caller
             node = place.g.nodes[index].node
             if isinstance(node, CallNode):
                 self._rebind(place, index, node, scope, name)
-                return
 
     def _start_over(self, frame: Frame) -> None:
         """The arguments of a hop were not kept, so neither was the hop: begin at the first."""
@@ -297,19 +297,6 @@ class Frames(Ending):
         frame.workflow = self.plan.workflows.get(target) if dynamic is None else None
         frame.first = None
         self.enter(frame)
-
-    def _callers(self, frame: Frame) -> list[tuple[Scope, int]]:
-        found = self.locate_call(frame)
-        return [found] if found is not None else []
-
-    def locate_call(self, frame: Frame) -> tuple[Scope, int] | None:
-        """The node that a frame's result goes to."""
-        for scopes in self.scopes.values():
-            for scope in scopes:
-                for key, value in scope.state.items():
-                    if value is frame and isinstance(key, tuple) and key[0] == "frame":
-                        return scope, key[1]
-        return None
 
     def _rebind(self, place: Scope, index: int, node: CallNode, scope: Scope, name: str) -> None:
         params = self._params(node)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wfc.plan.model import BranchNode, CallNode, ExprNode
+from wfc.plan.model import ExprNode
 from wfc.runtime.engine.evaluate import hollow
 from wfc.runtime.engine.facts import told
 from wfc.runtime.engine.graphs import NodeInfo
@@ -22,7 +22,6 @@ from wfc.runtime.engine.records import (
 )
 from wfc.runtime.engine.reports import Reports
 from wfc.runtime.engine.state import (
-    DONE,
     RUNNING,
     Fan,
     Frame,
@@ -230,24 +229,12 @@ class Replaying(Reports):
                 self.expr_jobs.pop(work_id, None)
 
     def _untold(self) -> None:
-        """After a replay: the expressions and branches of a unit before a call that is done had been
-        run, but were not told of. Should somebody need them, they are made again."""
+        """After a replay: what the units that are lost had run without telling of it."""
         for work in list(self.ready.values()):
-            unit = work.scope.g.nodes[work.nodes[0]].unit if work.kind == "unit" else None
-            if unit is None:
-                continue
-            scope, last = work.scope, 0
-            for place, i in enumerate(unit.order):
-                done = scope.status[i] == DONE and i not in scope.loose
-                if done and isinstance(scope.g.nodes[i].node, CallNode):
-                    last = place
-            for i in unit.order[:last]:
-                node = scope.g.nodes[i].node
-                told = isinstance(node, ExprNode) or (
-                    isinstance(node, BranchNode) and node.then is None and scope.g.tail != node.id
-                )
-                if told and scope.status[i] == RUNNING and i not in scope.loose:
-                    self._apply(Advanced(scope.path, node.id, -1, node.id, HOLLOW, self.now))
+            if work.kind == "unit":
+                for i in self._unreported(work.scope, work.nodes):
+                    step = work.scope.g.nodes[i].node.id
+                    self._apply(Advanced(work.scope.path, step, -1, step, HOLLOW, self.now))
 
     def _regroup(self) -> None:
         """After a replay: one work for all that is left of each fan-out, not one per attempt."""

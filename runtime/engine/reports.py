@@ -353,6 +353,11 @@ class Reports(Facts):
                     todo = [i for i in work.nodes if work.scope.status[i] == RUNNING]
                     if todo:
                         self.dispatch(work.scope, todo[0], todo)
+                    continue
+                if work.fan is not None:
+                    work.left = len(work.indices)
+                work.submitted = False
+                self.ready[work.id] = work
 
     def _remake_graph(self, frame: Frame, reason: str) -> None:
         """The graph of a frame could run only in a process that is gone: run its task again."""

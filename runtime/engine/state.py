@@ -21,6 +21,7 @@ from wfc.runtime.engine.graphs import Book, GraphInfo
 from wfc.runtime.engine.records import Append, Effect, Ended, Record
 from wfc.runtime.values import (
     HOLLOW,
+    MISSING,
     Bound,
     Chunk,
     Column,
@@ -70,7 +71,7 @@ class Segments:
         if isinstance(chunk, int) or index >= start + count:
             return HOLLOW
         if isinstance(chunk, Column):
-            return Inline(obj=chunk.load()[index - start])
+            return boxed(chunk.load()[index - start])
         return chunk[index - start]
 
     def rows(self) -> Rows:
@@ -94,7 +95,7 @@ class Segments:
             if isinstance(chunk, int):
                 items = [HOLLOW] * chunk
             elif isinstance(chunk, Column):
-                items = [Inline(obj=o) for o in chunk.load()]
+                items = [boxed(o) for o in chunk.load()]
             else:
                 items = list(chunk)
             for i, item in enumerate(items, start):
@@ -207,7 +208,7 @@ class Frame:
 
     `path` is without hops; the scope's path has `~n` after `n` of them. `deliver` is told the
     outcome: `("ok", value, volatile)`, `("error", error)` or `("cancelled", reason)`.
-    `home` is the process for its inplace calls, if it has one.
+    `caller` is the node that it is the value of. `home` is the process for its inplace calls, if it has one.
     `args` are kept so that the frame can be made again, and `first` is what it began with. `again`
     runs the task once more that returned the frame's graph.
     """
@@ -226,6 +227,7 @@ class Frame:
     phase: str = "running"
     outcome: tuple[Any, ...] | None = None
     parent: Frame | None = None
+    caller: tuple[Scope, int] | None = None
     fans: list[Fan] = field(default_factory=list)
     work: int | None = None
     known: dict[str, Value | HopState | Raised] = field(default_factory=dict)
@@ -343,6 +345,11 @@ class Core(ABC):  # noqa: B024
         self.works[work.id] = work
         self.ready[work.id] = work
         return work
+
+
+def boxed(obj: Any) -> Inline:
+    """An object of a column as a value; `MISSING` (no such result) is one of its own."""
+    return Inline(data=Inline.encode(MISSING)) if obj is MISSING else Inline(obj=obj)
 
 
 def gone(value: Value | None) -> bool:
