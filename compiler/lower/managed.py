@@ -66,29 +66,25 @@ def mark_managed(workflow: Workflow) -> None:
         for space in spaces:
             for node in space.nodes:
                 _note(space, node)
-        for space in spaces:
-            for node in space.nodes:
-                if isinstance(node, GroupNode):
-                    looked_after = node.id in space.handled and node.id not in space.joined
-                    (space.handled if looked_after else space.joined).update(node.members)
-        while _decide(spaces):
-            pass
+        joined = -1
+        while joined != (joined := sum(len(space.joined) for space in spaces)):
+            _decide(spaces)
 
 
-def _decide(spaces: list[_Space]) -> bool:
-    """Set `managed`; true when some fan-out turned out to be joined by one that is not managed."""
-    more = False
-    for space in spaces:
-        for node in space.nodes:
-            if isinstance(node, (CallNode, MapNode, SleepNode, ReceiveNode)):
-                node.managed = node.id in space.handled and node.id not in space.joined
-    for space in spaces:
-        for node in space.nodes:
-            if isinstance(node, MapNode) and node.source is not None and not node.managed:
-                where = space.of(node.source)
-                more |= node.source not in where.joined
-                where.joined.add(node.source)
-    return more
+def _decide(spaces: list[_Space]) -> None:
+    """Set `managed` by what is known so far, and note what follows from that: members of a group are
+    as the group is; what an unmanaged fan-out goes over is joined."""
+    everywhere = [(space, node) for space in spaces for node in space.nodes]
+    for space, node in everywhere:
+        if isinstance(node, GroupNode):
+            looked_after = node.id in space.handled and node.id not in space.joined
+            (space.handled if looked_after else space.joined).update(node.members)
+    for space, node in everywhere:
+        if isinstance(node, (CallNode, MapNode, SleepNode, ReceiveNode)):
+            node.managed = node.id in space.handled and node.id not in space.joined
+    for space, node in everywhere:
+        if isinstance(node, MapNode) and node.source is not None and not node.managed:
+            space.of(node.source).joined.add(node.source)
 
 
 def _note(space: _Space, node: Node) -> None:

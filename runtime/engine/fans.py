@@ -226,7 +226,12 @@ class Fans(Frames):
                 continue
             g = fan.scope.g.inner[node.id]
             path = f"{fan.scope.path}/{node.id}[{k}]"
-            volatile = set(node.targets) if fan.volatile else None
+            source = fan.source
+            loose = fan.volatile or (
+                source is not None
+                and self.member_volatile(source, fan.source_name or "", fan.source_indices[k])
+            )
+            volatile = set(node.targets) if loose else None
             fan.scopes[k] = self.open_scope(
                 path, g, fan.scope, fan.scope.frame, ("element", fan, k), values, volatile
             )
@@ -324,7 +329,10 @@ class Fans(Frames):
             column.forget([k])
             column.add(k, 1, [value])
         fan.running -= 1
-        if not any(volatile for _, volatile in got.values()):
+        if any(volatile for _, volatile in got.values()):
+            fan.volatile_members.add(k)
+        else:
+            fan.volatile_members.discard(k)
             self.bury_element(fan, k)
         # Otherwise the scope stays: should its result have to be made again, what it has kept counts.
         self.elements_done(fan, [k])
@@ -526,6 +534,27 @@ class Fans(Frames):
         node = self.map_node(fan)
         column = fan.columns.get(self.output_column(node, name))
         return HOLLOW if column is None else column.get(k)
+
+    def column_kept(self, fan: Fan, name: str) -> bool:
+        """Whether a column of elements that workers run is journaled."""
+        body = fan.scope.g.inner[self.map_node(fan).id]
+        if name.startswith("="):
+            return all(n.node.checkpoint for n in body.nodes if isinstance(n.node, CallNode))
+        if name in body.index:
+            node = body.nodes[body.index[name]].node
+            return bool(node.checkpoint) if isinstance(node, CallNode) else True
+        return True
+
+    def member_volatile(self, fan: Fan, name: str, k: int) -> bool:
+        """Whether the result of a member was made from what is not kept."""
+        if fan.members is not None:
+            return self.is_volatile(fan.scope, [fan.scope.g.nodes[fan.members[k]].node.id])
+        node = self.map_node(fan)
+        if node.carried:
+            return not (
+                fan.scope.frame.checkpoint and self.column_kept(fan, self.output_column(node, name))
+            )
+        return k in fan.volatile_members
 
     @staticmethod
     def map_node(fan: Fan) -> MapNode:

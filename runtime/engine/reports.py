@@ -21,7 +21,6 @@ from wfc.runtime.engine.records import (
 from wfc.runtime.engine.state import (
     RUNNING,
     Dispatch,
-    Fan,
     Frame,
     durable,
     kept,
@@ -96,7 +95,7 @@ class Reports(Facts):
         for name, chunk in columns.items():
             keep = work.scope.frame.checkpoint
             if keep and work.kind == "map" and work.fan is not None:
-                keep = self._column_kept(work.fan, name)
+                keep = self.column_kept(work.fan, name)
             elif keep and name not in work.scope.g.index:
                 keep = name not in self._forgotten(work)
             elif keep:
@@ -116,15 +115,6 @@ class Reports(Facts):
         """Calls in branches of a unit that are not checkpointed."""
         nodes = [work.scope.g.nodes[i].node for i in work.nodes]
         return {call.id for n in nodes if isinstance(n, BranchNode) for call in unkept(n)}
-
-    def _column_kept(self, fan: Fan, name: str) -> bool:
-        body = fan.scope.g.inner[self.map_node(fan).id]
-        if name.startswith("="):
-            return all(n.node.checkpoint for n in body.nodes if isinstance(n.node, CallNode))
-        if name in body.index:
-            node = body.nodes[body.index[name]].node
-            return bool(node.checkpoint) if isinstance(node, CallNode) else True
-        return True
 
     def _expr_done(self, work: Dispatch, report: Done) -> None:
         key, _expr, explode = self.expr_jobs.pop(work.id)
@@ -173,7 +163,7 @@ class Reports(Facts):
         if work.kind == "map" and work.fan is not None:
             body = work.fan.scope.g.inner[self.map_node(work.fan).id]
             at, _, _ = body.split_step(step)
-            return at is None or self._column_kept(work.fan, body.nodes[at].node.id)
+            return at is None or self.column_kept(work.fan, body.nodes[at].node.id)
         if work.kind == "unit":
             at, _, _ = work.scope.g.split_step(step)
             return at is None or self.keeps(work.scope, at)

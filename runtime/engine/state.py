@@ -128,6 +128,7 @@ class Fan:
     source_indices: tuple[int, ...] = ()
     source_name: str | None = None
     volatile: bool = False
+    volatile_members: set[int] = field(default_factory=set)
     managed: bool = False
     running: int = 0
     scopes: dict[int, Scope] = field(default_factory=dict)

@@ -566,6 +566,12 @@ Exit = Returned | Hop | Broken
 # --------------------------------------------------------------------------- the interpreter
 
 
+def next_hop(path: str) -> str:
+    """The path of the frame that takes the place of the one at `path`."""
+    first, _, hops = path.rpartition("~")
+    return f"{first}~{int(hops) + 1}" if first and hops.isdigit() else f"{path}~1"
+
+
 def wait_numbers(decl: ast.WorkflowDecl) -> dict[int, int]:
     """Waits without a name of their own are counted as they are written, taken or not; in each
     fan-out anew. By the `id` of the expression."""
@@ -895,8 +901,7 @@ class Reference:
                 return Returned(join(self.value(statement.value, scope)))
             call = statement.call
             assert isinstance(call, ast.Call)
-            name = _dotted(call.func).rpartition(".")[2]
-            run = self._prepare(call, scope, f"{scope.frame.path}/~{name}")
+            run = self._prepare(call, scope, next_hop(scope.frame.path))
         except FailuresError as failed:
             errors |= failed.errors
             return (

@@ -123,7 +123,12 @@ class Simulation:
         digest = hashlib.blake2b("\n".join(self.trace).encode(), digest_size=8).hexdigest()
         counts = self.injector.counts + Counter({"dropped": self.journal.dropped})
         return Ended(
-            self.finished, self.world.calls, counts, digest, self.trace, dict(self.engine.splits)
+            self.finished,
+            self.world.calls,
+            counts,
+            digest,
+            self.trace,
+            self.splits | self.engine.splits,
         )
 
     def _guarded(self, step: Callable[[], None]) -> None:
