@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from wfc.plan.model import Plan
-from wfc.runtime import codec
+from wfc.runtime import codec, progress
 from wfc.runtime.engine import (
     Append,
     CancelEvent,
@@ -30,8 +30,9 @@ from wfc.runtime.engine import (
     Tick,
     records,
 )
-from wfc.runtime.journal import Definition, GroupCommitter, Lease
+from wfc.runtime.journal import Definition, GroupCommitter, Lease, Printed
 from wfc.runtime.journal.packing import RecordCodec
+from wfc.runtime.progress import Moment
 from wfc.runtime.reading import load_value
 from wfc.runtime.storage_errors import StorageError
 from wfc.runtime.store import Store
@@ -60,6 +61,14 @@ POLL = 0.1
 
 STORAGE_FAILED = "wfc.StorageError"
 """The type of the error that workers report when a value cannot be stored or read."""
+PRINTED = 256 * 1024 * 1024
+"""Characters that are kept of what the tasks of a run print, in all."""
+
+TELL = 1.0
+"""Seconds between two moments that are put down for others to read."""
+
+LITTLE = 100.0
+"""What is looked at takes one part in so many of the run's time, at most."""
 
 Status = Literal["succeeded", "failed", "cancelled", "interrupted"]
 
@@ -67,8 +76,9 @@ Status = Literal["succeeded", "failed", "cancelled", "interrupted"]
 class Observer(Protocol):
     """Is shown a run while it goes on; called from the run's thread, and must return quickly."""
 
-    def update(self, engine: Engine, executor: Executor) -> None:
-        """Something may have changed. Called at most every tenth of a second."""
+    def update(self, moment: Moment) -> None:
+        """How the run stands. Called at most every tenth of a second, and not so often that it
+        would take more than a hundredth of the time."""
 
     def log(self, log: Log) -> None:
         """A task has printed something."""
@@ -152,8 +162,11 @@ class Coordinator:
         self._cancelled = False
         self._superseded: dict[int, None] = {}
         self._hops: dict[tuple[str, str, int, str], int] = {}
-        self._shown = 0.0
         self._trouble: StorageError | None = None
+        self._next_look = 0.0
+        self._next_word = 0.0
+        self._cached: dict[str, int] = {}
+        self._printed = 0
 
     def run(self, lease: Lease | None = None) -> Outcome:
         """Run until the run has ended or `stop` is set."""
@@ -212,12 +225,14 @@ class Coordinator:
                 self._superseded[seq] = None
             self._engine.replay(record)
         self._signals_seen = 0
-        self._engine.counts = dict.fromkeys(self._engine.counts, 0)
+        counts = self._engine.counts
+        self._engine.counts = {**dict.fromkeys(counts, 0), "cached": counts["done"]}
         return empty
 
     def _drive(self, definition: Definition, empty: bool) -> None:
         engine = self._engine
         self._executor = executor = self._execute()
+        self._next_word = self._clock() + TELL
         try:
             if empty:
                 params = codec.decode(definition.params)
@@ -226,6 +241,7 @@ class Coordinator:
                 )
             else:
                 effects = engine.resume(self._clock())
+                self._cached = {g.path: g.done for g in progress.groups(engine, {})}
             self._carry(effects)
             while self._outcome is None and self._trouble is None and not self._stop.is_set():
                 self._turn(executor)
@@ -238,8 +254,7 @@ class Coordinator:
         pause = POLL if due is None else max(0.0, min(POLL, due - self._clock()))
         for report in executor.poll(pause):
             if isinstance(report, Log):
-                if self._observer is not None:
-                    self._observer.log(report)
+                self._print(report)
                 continue
             if isinstance(report, Failed) and report.error.type == STORAGE_FAILED:
                 # No fault of the task, and nothing for a spec to catch: it runs again on resume.
@@ -253,9 +268,33 @@ class Coordinator:
         if due is not None and due <= now:
             self._carry(engine.handle(Tick(), now))
         self._look_outside(now)
-        if self._observer is not None and now - self._shown >= POLL:
-            self._shown = now
-            self._observer.update(engine, executor)
+        if now >= self._next_look:
+            self._look_at_it(now)
+
+    def _look_at_it(self, now: float) -> None:
+        """Show how the run stands, and let others read it."""
+        if self._observer is None and now < self._next_word:
+            return
+        began = time.perf_counter()
+        found = progress.moment(self._engine, self._executor, now, self._cached)
+        if self._observer is not None:
+            self._observer.update(found)
+        if now >= self._next_word:
+            self._next_word = now + TELL
+            self._committer.tell(found.to_json())
+        self._next_look = now + max(POLL, LITTLE * (time.perf_counter() - began))
+
+    def _print(self, log: Log) -> None:
+        """Show and keep what a task printed; of a run that prints without end, the beginning."""
+        if self._observer is not None:
+            self._observer.log(log)
+        if self._printed > PRINTED:
+            return
+        text = log.text
+        self._printed += len(text)
+        if self._printed > PRINTED:
+            text += "\n[what tasks print from here on is shown, but not kept]\n"
+        self._committer.print(Printed(log.task, log.attempt, self._clock(), text))
 
     def _look_outside(self, now: float) -> None:
         """Signals and cancel requests, which other processes leave in the journal."""

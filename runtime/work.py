@@ -226,12 +226,14 @@ class ValueLost:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """What a task printed."""
+    """What an attempt of a task printed. `task` is its id."""
 
     work: int
     offset: int
     node: str
     text: str
+    task: str = ""
+    attempt: int = 1
 
 
 Report: TypeAlias = Done | Partial | Hop | Failed | Became | Lost | HomeLost | ValueLost | Log

@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -20,16 +20,19 @@ from wfc.errors import (
     RunInterrupted,
     SpecError,
 )
+from wfc.history import History
 from wfc.launching import Launcher, launcher
 from wfc.plan.model import Plan
 from wfc.running import Active, result_of
-from wfc.runtime import codec, coordinator, functions
+from wfc.runtime import codec, coordinator, functions, progress
 from wfc.runtime.coordinator import Observer, Outcome
 from wfc.runtime.engine import Engine
-from wfc.runtime.journal import Definition, RunInfo
+from wfc.runtime.journal import Definition, Printed, RunInfo
 from wfc.runtime.names import check_name
+from wfc.runtime.progress import Moment, Waiting
 from wfc.runtime.reading import load_value
 from wfc.runtime.store import DEFAULT, Store
+from wfc.runtime.values import Value
 from wfc.specs import (
     Spec,
     class_modules,
@@ -67,6 +70,9 @@ Source: TypeAlias = "Plan | Spec | str | os.PathLike[str]"
 """What can be run: a plan, a spec, or the path of one (`spec.wf`, `spec.wf:workflow`, `plan.json`)."""
 
 POLL = 0.1
+
+STALE = 15.0
+"""Seconds after which what a run's owner said of it counts for nothing any more."""
 
 
 def compile(
@@ -451,20 +457,62 @@ class Run:
             )
 
     def tasks(self) -> list[TaskInfo]:
-        """The tasks that have run so far, in the order in which they were first heard of."""
+        """The tasks that have run so far, in the order in which they were first heard of, and those
+        that run now, as far as is known (the run's owner says so once a second)."""
         with self._open() as store:
-            found = list(history.read(store, self.id))
-            return list(with_code(store, self.id, lambda: history.tasks(found)).values())
+            known = self._history(store).tasks
+            now = self._moment(store)
+            return list(history.with_running(known, now).values() if now else known.values())
+
+    def _history(self, store: Store) -> History:
+        found = list(history.read(store, self.id))
+        plan = plan_in(store.journal.definition(self.id))
+        known: History = with_code(store, self.id, lambda: History(plan, found))
+        return known
+
+    def moment(self) -> Moment | None:
+        """How the run stands right now, as its owner said last; `None` when nobody works on it, or
+        has not for long enough to say so."""
+        with self._open() as store:
+            return self._moment(store)
+
+    def _moment(self, store: Store) -> Moment | None:
+        if state_of(store.journal.run(self.id)) != "running":
+            return None
+        said = store.journal.moment(self.id)
+        if said is None or said[0] < time.time() - STALE:
+            return None
+        return Moment.from_json(said[1])
+
+    def logs(self, task: str | None = None, *, after: int = 0) -> Iterator[Printed]:
+        """What tasks (or the one named) printed so far, in the order in which it was heard; `after`
+        is the `pos` of the last that is known already."""
+        with self._open() as store:
+            store.journal.run(self.id)
+            while found := store.journal.printed(self.id, after, task=task):
+                yield from found
+                after = found[-1].pos
+
+    def inputs(self, task: str) -> dict[str, str]:
+        """The arguments of one task by name, each as text that is cut; what is not known any more is
+        shown as it stands in the spec."""
+        from wfc.inputs import inputs
+
+        with self._open() as store:
+            results = self._history(store).value
+            definition = store.journal.definition(self.id)
+
+            def load(value: Value) -> Any:
+                return with_code(store, self.id, lambda: load_value(value, store.values))
+
+            given = with_code(store, self.id, lambda: codec.decode(definition.params))
+            return inputs(plan_in(definition), given, results, load, task)
 
     def output(self, task: str) -> Any:
         """The result of one task; raises `LookupError` when there is none."""
         with self._open() as store:
-            found = list(history.read(store, self.id))
-
-            def read() -> Any:
-                return load_value(history.value_of(found, task), store.values)
-
-            return with_code(store, self.id, read)
+            value = self._history(store).value(task)
+            return with_code(store, self.id, lambda: load_value(value, store.values))
 
 
 def plan_of_run(run: Run) -> Plan:
@@ -473,12 +521,12 @@ def plan_of_run(run: Run) -> Plan:
         return plan_in(store.journal.definition(run.id))
 
 
-def waiting_for(store: Store, run_id: str) -> list[str]:
+def waiting_for(store: Store, run_id: str) -> list[Waiting]:
     """What a run that goes on (or was interrupted) waits for besides its tasks: signals, timers."""
     engine = Engine(plan_in(store.journal.definition(run_id)))
     for record in history.read(store, run_id):
         engine.replay(record)
-    return engine.waiting_for()
+    return progress.waits(engine)
 
 
 def with_code(store: Store, run_id: str, read: Any) -> Any:

@@ -14,11 +14,6 @@ from wfc.runtime.engine.records import (
     Tick,
 )
 from wfc.runtime.engine.replaying import Replaying
-from wfc.runtime.engine.state import (
-    DONE,
-    FAILED,
-    RUNNING,
-)
 from wfc.runtime.values import (
     Value,
 )
@@ -116,26 +111,6 @@ class Engine(Replaying):
         while self.timers and self.timers[0][1] not in self.timer_calls:
             self.pop_timer()
         return self.timers[0][0] if self.timers else None
-
-    def waiting_for(self) -> list[str]:
-        """What the run waits for besides work: signals by name, timers by key."""
-        signals = [
-            name
-            for name, queue in self.receivers.items()
-            if any(s.alive and s.state.get(("signal", i)) == name for s, i in queue)
-        ]
-        return [*(f"signal {s}" for s in signals), *(f"timer {k}" for k in self.timer_calls)]
-
-    def fan_progress(self) -> list[tuple[str, int, int, int, int]]:
-        """Of each fan-out: path, elements, done, running, failed."""
-        out = []
-        for (path, name), fan in self.fans.items():
-            status = fan.status
-            out.append(
-                (f"{path}/{name}", fan.count, status.count(DONE), status.count(RUNNING),
-                 status.count(FAILED))
-            )  # fmt: skip
-        return out
 
     # ------------------------------------------------------------------ turning the crank
 

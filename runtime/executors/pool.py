@@ -153,9 +153,24 @@ class Pool:
             "slots": {_name(lane.shape): self._transport.slots(lane.shape) for lane in self._all()},
             "queued": sum(lane.waiting for lane in self._all()),
             "sent": elements,
+            "tasks": self._tasks(),
             "homes": len(self._on.homes),
             "transport": self._transport.describe(),
         }
+
+    def _tasks(self) -> list[tuple[Work, int, float]]:
+        """What runs now: work, offset, and for how long nothing was heard of it; the longest first.
+
+        A batch runs its elements in order: of each, the first that is not reported.
+        """
+        now = self._clock()
+        out = []
+        for flight in self._on.flights.values():
+            front = flight.segments()
+            if front and (flight.completed or not flight.ahead):
+                job, offset, _ = front[0]
+                out.append((job.work, offset, now - flight.heard))
+        return sorted(out, key=lambda task: -task[2])
 
     def close(self) -> None:
         """Stop everything that this executor started. Idempotent."""

@@ -3,6 +3,7 @@
 from wfc.runtime.journal.committer import CommitStats, GroupCommitter
 from wfc.runtime.journal.core import Journal
 from wfc.runtime.journal.model import Definition, Lease, RunInfo, Signal, Status, Tick
+from wfc.runtime.journal.notes import Printed
 from wfc.runtime.journal.owner import Owner
 from wfc.runtime.journal.rows import Record
 
@@ -13,6 +14,7 @@ __all__ = [
     "Journal",
     "Lease",
     "Owner",
+    "Printed",
     "Record",
     "RunInfo",
     "Signal",

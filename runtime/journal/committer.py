@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from wfc.runtime.journal.core import Journal
 from wfc.runtime.journal.model import Lease, Tick
+from wfc.runtime.journal.notes import Printed
 from wfc.runtime.journal.rows import Record
 from wfc.runtime.storage_errors import StorageError
 
@@ -35,6 +36,8 @@ class _Batch:
     size: int = 0
     since: float = 0.0
     delivered: dict[str, int] = field(default_factory=dict)
+    printed: list[Printed] = field(default_factory=list)
+    moment: str | None = None
 
 
 class GroupCommitter:
@@ -143,6 +146,21 @@ class GroupCommitter:
                 self._changed.notify_all()
             return seq
 
+    def print(self, printed: Printed) -> None:
+        """Keep what a task printed, with the records or a little later. It never blocks, and what
+        the next commit does not take is lost with the process."""
+        with self._changed:
+            self._check()
+            self._batch.printed.append(printed)
+            self._batch.size += len(printed.text)
+            self._pending += len(printed.text)
+
+    def tell(self, moment: str) -> None:
+        """Let others read how the run stands now: with the next commit, or a little later."""
+        with self._changed:
+            self._check()
+            self._batch.moment = moment
+
     def would_block(self, size: int) -> bool:
         """Whether `submit` of so many bytes would block now."""
         return self._pending > 0 and self._pending + size > self._limit
@@ -225,7 +243,7 @@ class GroupCommitter:
             self._urgent = False
             drops = self._due_drops(batch)
             closing = self._closing
-        if batch.count or drops:
+        if batch.count or drops or batch.printed or batch.moment is not None:
             self._commit(batch, drops)
         elif not closing:
             self._look()
@@ -266,7 +284,14 @@ class GroupCommitter:
     def _commit(self, batch: _Batch, drops: list[int]) -> None:
         first = self._synced + 1
         tick = self._journal.commit(
-            self._lease, first, batch.count, batch.records, drop=drops, delivered=batch.delivered
+            self._lease,
+            first,
+            batch.count,
+            batch.records,
+            drop=drops,
+            delivered=batch.delivered,
+            printed=batch.printed,
+            moment=batch.moment,
         )
         now = self._clock()
         with self._changed:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from wfc.runtime.journal import inbox, lease, schema
+from wfc.runtime.journal import inbox, lease, notes, schema
 from wfc.runtime.journal.database import Database
 from wfc.runtime.journal.entries import check_meta, get_blob, put_blob, run_info, run_seal, storable
 from wfc.runtime.journal.log import Log
@@ -23,6 +23,7 @@ from wfc.runtime.journal.model import (
     Status,
     Tick,
 )
+from wfc.runtime.journal.notes import Printed
 from wfc.runtime.journal.owner import Owner
 from wfc.runtime.journal.rows import RECORD_LIMIT, Record
 from wfc.runtime.names import check_name
@@ -78,6 +79,7 @@ class Journal:
         self._sealer = sealer
         self._clock = clock
         self._failpoint = failpoint
+        self._has_notes = False
 
     @classmethod
     def open(
@@ -197,6 +199,7 @@ class Journal:
                 raise lease.owned(info)
             for table in (schema.records, schema.signals, schema.results, schema.definitions):
                 db.execute(sa.delete(table).where(table.c.run_id == run_id))
+            notes.forget(db, run_id)
             db.execute(sa.delete(_RUNS).where(_RUNS.c.run_id == run_id))
             self._failpoint("delete.deleted")
         self._failpoint("delete.committed")
@@ -295,9 +298,12 @@ class Journal:
         *,
         drop: Iterable[int] = (),
         delivered: Mapping[str, int] | None = None,
+        printed: Sequence[Printed] = (),
+        moment: str | None = None,
     ) -> Tick:
         """As `append`, for the numbers `first` and on, `count` of them, of which `records` alone
-        are kept. Raises `StaleLease` when `first` is not the next number."""
+        are kept; `printed` and `moment` are noted beside them. Raises `StaleLease` when `first` is
+        not the next number."""
         _check_sizes((record.kind, record.data) for record in records)
 
         def numbered(given: int) -> Sequence[Record]:
@@ -308,7 +314,7 @@ class Journal:
                 )
             return records
 
-        return self._commit(held, count, numbered, drop, delivered)
+        return self._commit(held, count, numbered, drop, delivered, printed, moment)
 
     def _commit(
         self,
@@ -317,6 +323,8 @@ class Journal:
         numbered: Callable[[int], Sequence[Record]],
         drop: Iterable[int],
         delivered: Mapping[str, int] | None,
+        printed: Sequence[Printed] = (),
+        moment: str | None = None,
     ) -> Tick:
         doomed = list(drop)
         with self.database.write() as db:
@@ -333,8 +341,33 @@ class Journal:
             if delivered:
                 inbox.mark(db, self._sealer, held.run_id, delivered)
                 self._failpoint("append.delivered")
+            if printed or moment is not None:
+                self._note(db, held.run_id, printed, moment)
         self._failpoint("append.committed")
         return tick
+
+    def _note(
+        self, db: Connection, run_id: str, printed: Sequence[Printed], moment: str | None
+    ) -> None:
+        if not self._has_notes:
+            self.database.make_tables(db, schema.notes)
+        if printed:
+            notes.add_printed(db, run_id, printed)
+        if moment is not None:
+            notes.put_moment(db, run_id, self._clock(), moment)
+        self._has_notes = True
+
+    def printed(
+        self, run_id: str, after: int = 0, *, task: str | None = None, limit: int = 1000
+    ) -> list[Printed]:
+        """What tasks of a run (or the one named) printed, after the position `after`."""
+        check_name(run_id, "run")
+        return notes.read_printed(self.database, run_id, after, task, limit)
+
+    def moment(self, run_id: str) -> tuple[float, str] | None:
+        """How the owner of a run said last that it stands, and when (seconds since the epoch)."""
+        check_name(run_id, "run")
+        return notes.read_moment(self.database, run_id)
 
     def delete_records(self, held: Lease, seqs: Iterable[int]) -> Tick:
         """Delete records that others have superseded; unknown numbers are no error."""

@@ -82,12 +82,12 @@ class Database:
             return Corrupt(f"{self.place} is damaged: {text}")
         return StorageError(f"cannot {doing} {self.place}: {text}")
 
-    def make_tables(self, connection: Connection) -> None:
+    def make_tables(self, connection: Connection, tables: sa.MetaData = schema.metadata) -> None:
         """Make the tables that are missing; until this transaction (a write) ends nobody else
         makes or fills them."""
         if not self.is_sqlite:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-        schema.metadata.create_all(connection)
+        tables.create_all(connection)
 
 
 def _normal(url: str | URL) -> URL:

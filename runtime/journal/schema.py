@@ -6,6 +6,8 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Double,
+    Index,
+    Integer,
     LargeBinary,
     MetaData,
     String,
@@ -90,4 +92,28 @@ signals = Table(
     Column("seal", LargeBinary, nullable=False),
     Column("payload", LargeBinary, nullable=False),
     UniqueConstraint("run_id", "id"),
+)
+
+# For people alone: nothing below is needed to recover a run. A store of an earlier version gets
+# these tables when something is first written to them.
+notes = MetaData()
+
+printed = Table(
+    "wfc_printed",
+    notes,
+    Column("pos", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("run_id", String(128), nullable=False),
+    Column("task", Text, nullable=False),
+    Column("attempt", BigInteger, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("text", Text, nullable=False),
+    Index("wfc_printed_of_run", "run_id", "pos"),
+)
+
+moments = Table(
+    "wfc_moments",
+    notes,
+    Column("run_id", String(128), primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("moment", Text, nullable=False),
 )

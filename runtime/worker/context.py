@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import deque
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
-LOG_LIMIT = 1 << 20
-"""Characters that are kept of what one task prints."""
+HEAD = TAIL = 1 << 16
+"""Characters that are kept of what one task prints: of its beginning, and of its end."""
 
 
 class Task(Protocol):
@@ -28,26 +29,62 @@ class Task(Protocol):
         """Raises unless the running spec has something of this name that can be called so."""
 
 
+class Tail:
+    """The last characters of a text of any length."""
+
+    def __init__(self) -> None:
+        self._parts: deque[str] = deque()
+        self._kept = self._cut = 0
+
+    def write(self, text: str) -> None:
+        """More of it."""
+        self._parts.append(text)
+        self._kept += len(text)
+        while self._kept - len(self._parts[0]) >= TAIL:
+            gone = len(self._parts.popleft())
+            self._kept -= gone
+            self._cut += gone
+
+    def take(self) -> str:
+        """The end of it, with how much is missing before it."""
+        text = "".join(self._parts)
+        cut = self._cut + max(0, len(text) - TAIL)
+        self._parts.clear()
+        self._kept = self._cut = 0
+        return text if not cut else f"\n[… {cut:,} characters left out …]\n{text[-TAIL:]}"
+
+
 class _Watch:
     """Flags that are cheap to look at after each task."""
 
-    __slots__ = ("active", "forked", "parts", "size", "task", "touched")
+    __slots__ = ("active", "forked", "head", "parts", "tail", "task", "touched")
 
     def __init__(self) -> None:
         self.touched = False
         self.forked = False
         self.active = False
         self.parts: list[str] = []
-        self.size = 0
+        self.head = 0
+        self.tail = Tail()
         self.task: Task | None = None
+
+    def write(self, text: str) -> None:
+        """A task prints."""
+        self.touched = True
+        left = HEAD - self.head
+        if left > 0:
+            begin = text[:left]
+            self.parts.append(begin)
+            self.head += len(begin)
+            text = text[left:]
+        if text:
+            self.tail.write(text)
 
     def take(self) -> str:
         """What was printed since the last time."""
-        text = "".join(self.parts)
-        if self.size > LOG_LIMIT:
-            text = f"{text}\n[cut: the task printed {self.size:,} characters]\n"
+        text = "".join(self.parts) + self.tail.take()
         self.parts.clear()
-        self.size = 0
+        self.head = 0
         return text
 
 
@@ -67,11 +104,7 @@ class Printed:
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         if text:
-            left = LOG_LIMIT - WATCH.size
-            if left > 0:
-                WATCH.parts.append(text if len(text) <= left else text[:left])
-            WATCH.size += len(text)
-            WATCH.touched = True
+            WATCH.write(text)
         return len(text)
 
     def writelines(self, lines: Any) -> None:

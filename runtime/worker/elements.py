@@ -49,8 +49,8 @@ class Pack:
                 if len(column) <= count:
                     column.append(MISSING)
 
-    def flush(self) -> None:
-        """Report what is complete."""
+    def flush(self, *, under_way: bool = False) -> None:
+        """Report what is complete; with `under_way` the next element has begun already."""
         now = perf_counter()
         if self.count:
             pack = self._job.cells.pack
@@ -60,6 +60,8 @@ class Pack:
             self.columns = {}
             self.start += self.count
             self.count = 0
+        elif under_way:
+            return  # its time goes on
         self._wall = time.time()
         self._clock = now
 

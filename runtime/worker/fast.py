@@ -264,4 +264,6 @@ class FastElements:
     def _tidy(self) -> None:
         text = self._stage.tidy()
         if text:
-            self.out.append(Log(self.job.work.id, self.offset, self.step.id, redact(text)))
+            work, node = self.job.work.id, self.step.id
+            task, attempt = self.task_id(), self.attempt()
+            self.out.append(Log(work, self.offset, node, redact(text), task, attempt))

@@ -10,13 +10,13 @@ from wfc.plan.model import ContinuationNode, Graph
 from wfc.runtime.linked import LinkedWorkflow
 from wfc.runtime.steps import CallStep, shape_of
 from wfc.runtime.values import Bound, ErrorInfo, Inline, Value
-from wfc.runtime.work import Became, Dynamic, Hop, HopState, Log, Partial, Report
+from wfc.runtime.work import Became, Dynamic, Hop, HopState, Partial, Report
 from wfc.runtime.worker.cells import Unpicklable, own_copy, value_of
 from wfc.runtime.worker.dynamic import Continuation
 from wfc.runtime.worker.errors import error_info
 from wfc.runtime.worker.frames import CallLike, Frame, Job, ResumeStep, task_arguments
 from wfc.runtime.worker.graphs import Built, Call, build, needs_of
-from wfc.runtime.worker.secrets import redact, secret
+from wfc.runtime.worker.secrets import secret
 
 _UNFREEZABLE: dict[str, Value] = {}
 
@@ -306,10 +306,6 @@ class Hops:
             if frame.closed:
                 frame.closed = []
         self.dirty.clear()
-
-    def log(self, node: str, text: str) -> None:
-        """What a task printed."""
-        self.out.append(Log(self.job.work.id, self.offset, node, redact(text)))
 
     def _report_hop(self, frame: Frame) -> bool:
         """`False` when the hop cannot be checkpointed, for something in it cannot be pickled."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wfc.runtime.values import HOLLOW, Bound, ErrorInfo, Result
-from wfc.runtime.work import Failed, Report
+from wfc.runtime.work import Failed, Log, Report
 from wfc.runtime.worker.cells import IMMUTABLE, VALUES, Source, Unpicklable, unpicklable_result
 from wfc.runtime.worker.errors import expression_error
 from wfc.runtime.worker.frames import DEEP, Frame
@@ -66,7 +66,9 @@ class Outcomes(Hops):
         """What the task printed is reported; the folder is as before."""
         text = self.stage.tidy()
         if text:
-            self.log(frame.join(step.id), text)
+            work, node = self.job.work.id, frame.join(step.id)
+            task, attempt = self.id_of(frame, step), self.attempt()
+            self.out.append(Log(work, self.offset, node, redact(text), task, attempt))
 
     # ------------------------------------------------------------------ frames end
 

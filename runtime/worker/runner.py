@@ -249,6 +249,6 @@ class _Runs:
 
     def report(self) -> None:
         """Put all that is known into reports."""
-        self._pack.flush()
+        self._pack.flush(under_way=self.element is not None)
         if self.element is not None:
             self.element.drain()

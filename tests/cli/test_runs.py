@@ -157,28 +157,6 @@ def test_list(cli: Any) -> None:
     assert cli("list", "--status", "lost").exit_code == 2
 
 
-def test_show(cli: Any) -> None:
-    cli("run", "flow.wf", "--local", "--run-id", "r")
-    text = cli("show", "r").stdout
-    assert text.startswith("r  succeeded  main\n")
-    assert "main/doubled[*]/double  x 3" in text
-    found = json.loads(cli("show", "r", "--json").stdout)
-    ids = [t["id"] for t in found["tasks"]]
-    assert sorted(ids) == [*(f"main/doubled[{i}]/double" for i in range(3)), "main/total"]
-    assert all(t["state"] == "done" and t["attempts"] == 1 for t in found["tasks"])
-    assert cli("show", "r", "main/total").stdout.startswith("main/total  done\n")
-    assert cli("show", "r", "main/nothing").exit_code == 2
-    assert cli("show", "nobody").exit_code == 2
-
-
-def test_show_of_a_failure(cli: Any) -> None:
-    cli("run", "flow.wf:failing", "--local", "--run-id", "r")
-    assert "failing/fail_on[1]/fail_on" in cli("show", "r").stdout
-    text = cli("show", "r", "failing/fail_on[1]/fail_on").stdout
-    assert "ValueError: 1 is bad" in text
-    assert "flow.wf:10" in text
-
-
 def test_output(cli: Any) -> None:
     cli("run", "flow.wf", "--local", "--run-id", "r")
     assert cli("output", "r").stdout == "6\n"

@@ -232,8 +232,12 @@ def test_what_a_task_prints_is_its_own() -> None:
 
 def test_what_a_task_prints_is_bounded() -> None:
     (log,) = of(Log, run(flow([call("f", "floods")]), work("main")))
-    assert len(log.text) < 1_100_000
-    assert "cut" in log.text[-100:]
+    assert len(log.text) < 140_000
+    head, cut, tail = log.text.split("\n[")[0], log.text.split("[")[1].split("]")[0], log.text[-9:]
+    assert set(head) == {"y"}
+    assert cut == f"… {50 * 100_001 - 2 * 65536:,} characters left out …"
+    assert tail == "yyyyyyyy\n"
+    assert (log.task, log.attempt) == ("main/f", 1)
 
 
 def test_the_folder_is_put_back_and_the_streams_are_ours_only_meanwhile() -> None:

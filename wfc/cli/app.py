@@ -287,13 +287,15 @@ def show(
     store: Store = None,
     json: Json = False,
 ) -> None:
-    """Show a run's tasks: states, attempts, times, errors.
+    """Show a run's tasks (states, times, sizes, attempts, errors) and what it waits for.
+
+    With the id of a task: its arguments, its result, what it printed, its error.
 
     \b
     wfc show march
     wfc show march 'main/tables[17]/parse'
     """
-    from wfc.cli import inspect as command
+    from wfc.cli import show as command
 
     command.show(run_id, task, store, as_json=json)
 
@@ -313,6 +315,28 @@ def output(
     from wfc.cli import inspect as command
 
     command.output(run_id, task, store)
+
+
+@app.command()
+def logs(
+    run_id: RunId,
+    task: Annotated[str | None, typer.Argument(metavar="TASK", show_default=False)] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")
+    ] = False,
+    store: Store = None,
+    json: Json = False,
+) -> None:
+    """Print what the tasks of a run printed, or one of them.
+
+    \b
+    wfc logs march
+    wfc logs march 'main/tables[17]/parse'
+    wfc logs march --follow                   while it goes on
+    """
+    from wfc.cli import inspect as command
+
+    command.logs(run_id, task, store, follow=follow, as_json=json)
 
 
 @app.command()

@@ -141,6 +141,37 @@ def error_text(error: ErrorInfo) -> str:
     return f"{kind}: {error.message}" if error.message else kind
 
 
+def columns() -> int:
+    """How wide a line may be: that of the terminal, 80 elsewhere."""
+    import shutil
+
+    return shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
+
+
+def first_line(text: str, width: int) -> str:
+    """The first line of a text, cut to so many characters."""
+    line, _, rest = text.partition("\n")
+    line = "".join(c if c.isprintable() else " " for c in line)
+    cut = len(line) > width or bool(rest.strip())
+    return line if not cut else line[: max(1, width - 1)].rstrip() + "…"
+
+
+def indented(text: str, by: str) -> str:
+    """A text with something before each line."""
+    return "\n".join(by + line for line in text.splitlines())
+
+
+def size_text(size: int) -> str:
+    """Bytes for people: `512 B`, `1.5 kB`, `12 MB`."""
+    value, units = float(size), ["B", "kB", "MB", "GB", "TB"]
+    while value >= 1000 and len(units) > 1:
+        value /= 1000
+        units.pop(0)
+    return (
+        f"{value:.1f} {units[0]}" if value < 10 and units[0] != "B" else f"{value:.0f} {units[0]}"
+    )
+
+
 def as_json(value: Any) -> Any:
     """The value for `json.dumps` when it is one that JSON can say exactly; raises `TypeError`."""
     if value is None or type(value) in (bool, int, float, str):

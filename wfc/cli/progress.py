@@ -10,20 +10,24 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from wfc.runtime.engine import Engine
-    from wfc.runtime.work import Executor, Log
+    from wfc.runtime.progress import Group, Moment, Waiting
+    from wfc.runtime.work import Log
 
 EVERY = 5.0
 """Seconds between two lines where there is no terminal."""
 
-ROWS = 12
-"""Fan-outs in the live view, at most: those that have something to do first."""
+ROWS, WAITS, SLOW = 12, 4, 3
+"""What the live view shows at most: of groups those first that have something to do; of waits; of the
+slowest tasks."""
+
+SLOW_FROM = 1.0
+"""Seconds from which on a running task is worth a line."""
 
 
 class View(Protocol):
     """An observer of a run that may have something on the screen."""
 
-    def update(self, engine: Engine, executor: Executor) -> None:
+    def update(self, moment: Moment) -> None:
         """See `wfc.runtime.coordinator.Observer`."""
 
     def log(self, log: Log) -> None:
@@ -36,7 +40,7 @@ class View(Protocol):
 class Silent:
     """Shows nothing."""
 
-    def update(self, engine: Engine, executor: Executor) -> None:
+    def update(self, moment: Moment) -> None:
         """Show nothing."""
 
     def log(self, log: Log) -> None:
@@ -52,18 +56,23 @@ class Lines:
     def __init__(self, run_id: str) -> None:
         self._run_id = run_id
         self._began = self._said = time.monotonic()
+        self._done = 0
         self._last = ""
 
-    def update(self, engine: Engine, executor: Executor) -> None:
+    def update(self, moment: Moment) -> None:
         """Perhaps a line."""
         now = time.monotonic()
         if now - self._said < EVERY:
             return
-        self._said = now
-        text = summary(engine)
+        done = moment.counts["done"]
+        rate = (done - self._done) / (now - self._said)
+        self._said, self._done = now, done
+        text = summary(moment)
         if text != self._last:
             self._last = text
-            print(f"{self._run_id}: {text}, {now - self._began:.0f} s", file=sys.stderr, flush=True)
+            speed = f", {rate:,.0f}/s" if rate >= 1 else ""
+            print(f"{self._run_id}: {text}{speed}, {span(now - self._began)}", file=sys.stderr)
+            sys.stderr.flush()
 
     def log(self, log: Log) -> None:
         """What a task printed, as it is."""
@@ -81,44 +90,20 @@ class Live:
         from rich.console import Console
         from rich.live import Live as Screen
 
+        from wfc.cli.out import colored
+
         self._run_id = run_id
-        self._began = self._at = time.monotonic()
-        self._done = 0
-        self._rate = 0.0
-        self._console = Console(stderr=True)
+        self._began = time.monotonic()
+        self._rates = Rates()
+        self._console = Console(stderr=True, no_color=not colored(), highlight=False)
         self._screen = Screen(console=self._console, auto_refresh=False, transient=True)
         self._screen.start()
 
-    def update(self, engine: Engine, executor: Executor) -> None:
+    def update(self, moment: Moment) -> None:
         """Draw it anew."""
-        now = time.monotonic()
-        done = engine.counts["done"]
-        if now - self._at >= 1.0:
-            self._rate = (done - self._done) / (now - self._at)
-            self._at, self._done = now, done
-        self._screen.update(self._table(engine, now), refresh=True)
-
-    def _table(self, engine: Engine, now: float) -> Any:
-        from rich.console import Group
-        from rich.markup import escape
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        rate = f"  {self._rate:,.0f}/s" if self._rate else ""
-        head = f"{self._run_id}  {summary(engine)}{rate}  {now - self._began:.0f} s"
-        table.add_column("", no_wrap=True)
-        for name in ("done", "running", "failed", "total"):
-            table.add_column(name, justify="right")
-        fans = sorted(engine.fan_progress(), key=lambda f: f[2] + f[4] >= f[1])
-        for path, total, done, running, failed in fans[:ROWS]:
-            table.add_row(escape(path), f"{done:,}", f"{running:,}", f"{failed:,}", f"{total:,}")
-        if len(fans) > ROWS:
-            table.add_row(f"and {len(fans) - ROWS:,} more", "", "", "", "")
-        for name in engine.waiting_for()[:4]:
-            table.add_row(f"waits for {name}", "", "", "", "")
-        title = Text(head, style="bold", no_wrap=True, overflow="ellipsis")
-        return Group(title, table) if table.rows else title
+        self._rates.see(moment)
+        shown = picture(self._run_id, moment, self._rates, time.monotonic() - self._began)
+        self._screen.update(shown, refresh=True)
 
     def log(self, log: Log) -> None:
         """What a task printed, above the table."""
@@ -129,16 +114,136 @@ class Live:
         self._screen.stop()
 
 
-def summary(engine: Engine) -> str:
-    """Counts in words."""
-    counts = engine.counts
+class Rates:
+    """How many are done per second, of each group and in all (``""``), over about a second."""
+
+    def __init__(self) -> None:
+        self._at = 0.0
+        self._done: dict[str, int] = {}
+        self._rates: dict[str, float] = {}
+
+    def see(self, moment: Moment) -> None:
+        """Take a moment in."""
+        passed = moment.at - self._at
+        if passed < 1.0:
+            return
+        done = {group.path: group.done for group in moment.groups}
+        done[""] = moment.counts["done"]
+        if self._at:
+            self._rates = {k: (n - self._done.get(k, 0)) / passed for k, n in done.items()}
+        self._at, self._done = moment.at, done
+
+    def __call__(self, path: str) -> str:
+        """As text; nothing where nothing moves."""
+        rate = self._rates.get(path, 0.0)
+        return f"{rate:,.0f}/s" if rate >= 1 else ""
+
+
+def picture(run_id: str, moment: Moment, rates: Rates, seconds: float) -> Any:
+    """The live view of a moment: what `rich` can draw."""
+    from rich.console import Group as Stack
+    from rich.text import Text
+
+    head = Text(no_wrap=True, overflow="ellipsis")
+    head.append(run_id, style="bold")
+    head.append(f"  {counted(moment)}")
+    head.append(f"  {rates('')}  {span(seconds)}".replace("    ", "  "))
+    parts: list[Any] = [head]
+    groups = sorted(moment.groups, key=lambda g: g.done + g.failed >= g.total)
+    if groups:
+        parts.append(_table(groups, rates))
+    for note in _notes(moment):
+        parts.append(Text(note, style="dim", no_wrap=True, overflow="ellipsis"))
+    return Stack(*parts)
+
+
+def _table(groups: list[Group], rates: Rates) -> Any:
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    cached = any(group.cached for group in groups)
+    names = ["done", "running", "failed", *(["cached"] if cached else []), "total", "rate"]
+    table = Table(box=None, pad_edge=False, header_style="dim", expand=False)
+    table.add_column("", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("", width=10)
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    for group in groups[:ROWS]:
+        cells = [f"{group.done:,}", f"{group.running:,}", f"{group.failed:,}"]
+        cells += [f"{group.cached:,}"] if cached else []
+        cells += [f"{group.total:,}", rates(group.path)]
+        style = "red" if group.failed else ""
+        bar = ProgressBar(total=group.total, completed=group.done, width=10)
+        table.add_row(Text(group.path, style=style), bar, *cells)
+    if len(groups) > ROWS:
+        table.add_row(f"and {len(groups) - ROWS:,} more")
+    return table
+
+
+def _notes(moment: Moment) -> list[str]:
+    out = [
+        f"  running for {span(seconds)}: {task}"
+        for task, seconds in moment.running[:SLOW]
+        if seconds >= SLOW_FROM
+    ]
+    out += [f"  waits for {waiting(wait, moment.at)}" for wait in moment.waits[:WAITS]]
+    if len(moment.waits) > WAITS:
+        out.append(f"  and for {len(moment.waits) - WAITS} more")
+    return out
+
+
+# --------------------------------------------------------------------------------------- in words
+
+
+def counted(moment: Moment) -> str:
+    """The counts of a moment."""
+    counts = moment.counts
     parts = [f"{counts['done']:,} done"]
-    parts += [f"{counts[name]:,} {name}" for name in ("retried", "failed") if counts[name]]
-    waits = engine.waiting_for()
-    if waits:
-        more = f" and {len(waits) - 1} more" if len(waits) > 1 else ""
-        parts.append(f"waits for {waits[0]}{more}")
+    parts += [
+        f"{counts[name]:,} {name}" for name in ("cached", "retried", "failed") if counts.get(name)
+    ]
+    running = sum(group.running for group in moment.groups)
+    return ", ".join([*parts, *([f"{running:,} running"] if running else [])])
+
+
+def summary(moment: Moment) -> str:
+    """A moment in a line: the counts, the fan-out that has most to do, what it waits for."""
+    parts = [counted(moment)]
+    fans = [g for g in moment.groups if g.kind == "fan-out" and g.done + g.failed < g.total]
+    if fans:
+        most = max(fans, key=lambda g: g.total - g.done)
+        parts.append(f"{most.path} {most.done:,} of {most.total:,}")
+    slow = [f"{task} for {span(s)}" for task, s in moment.running[:1] if s >= EVERY]
+    parts += [f"slowest {text}" for text in slow]
+    if moment.waits:
+        more = f" and {len(moment.waits) - 1} more" if len(moment.waits) > 1 else ""
+        parts.append(f"waits for {waiting(moment.waits[0], None)}{more}")
     return ", ".join(parts)
+
+
+def waiting(wait: Waiting, now: float | None) -> str:
+    """Something that is waited for; with `now` (seconds since the epoch), the time that is left."""
+    left = "" if now is None or wait.due is None else f", {span(max(0.0, wait.due - now))} left"
+    if wait.kind == "signal":
+        return f"signal {wait.name}{left}"
+    what = {"sleep": "the end of", "retry": "the next attempt at", "wait": "the timeout of"}
+    return f"{what.get(wait.kind, wait.kind)} {wait.name}{left}"
+
+
+def span(seconds: float) -> str:
+    """A duration: `40 ms`, `1.4 s`, `12 s`, `3 m 5 s`, `2 h 14 m`."""
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} m {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} m" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
 def view(run_id: str, *, quiet: bool) -> View:
