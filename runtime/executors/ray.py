@@ -31,7 +31,8 @@ RUNNER = "wfc.runtime.worker.runner:Runner"
 
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 _HUB_AFTER = 1.0
-_KILL_AGAIN = 2.0
+_FORCE_AFTER = 1.2
+"""Seconds that a process has to end by itself when it is told to, before Ray is asked to end it."""
 
 
 def _ray() -> Any:
@@ -53,13 +54,14 @@ def _remote() -> Any:
 class _Stream:
     """A Ray task under way: its generator and the batches that were sent to its process."""
 
-    __slots__ = ("batches", "generator", "homes", "killed", "reason", "token")
+    __slots__ = ("batches", "began", "generator", "homes", "killed", "reason", "token")
 
     def __init__(self, token: int, generator: Any) -> None:
         self.token = token
         self.generator = generator
         self.batches: deque[int] = deque([token])
         self.homes: set[int] = set()
+        self.began = time.monotonic()
         self.killed = 0.0
         self.reason = ""
 
@@ -156,7 +158,7 @@ class RayTransport:
     def recall(self, batch: int) -> None:
         """See `Transport`. A task that started before there was a hub does not hear it."""
         if batch in self._by_batch:
-            self._start_hub().recall.remote(batch)
+            self._start_hub().order.remote(batch, "recall")
 
     def kill(self, batch: int, reason: str) -> None:
         """See `Transport`."""
@@ -167,13 +169,29 @@ class RayTransport:
             self.recall(batch)
             return
         stream.reason = reason
-        self._cancel(stream)
+        self._end(stream)
 
-    def _cancel(self, stream: _Stream) -> None:
-        # Forced: the process ends. Otherwise only an exception is raised in Python code.
+    def _end(self, stream: _Stream) -> None:
+        """Have its process end itself; a parked one lets go of its homes."""
+        if stream.killed:
+            return
         stream.killed = time.monotonic()
-        with contextlib.suppress(Exception):
-            _ray().cancel(stream.generator, force=True)
+        hub = self._start_hub()
+        for batch in list(stream.batches)[:1]:
+            hub.order.remote(batch, "kill")
+        for home in () if stream.batches else stream.homes:
+            hub.put.remote(stream.token, home)
+
+    def _force(self) -> None:
+        """End those that were told to end, and do not: they compute and do not let Python in, or have
+        not begun. For others this is not safe: a task that is cancelled by force at the moment it
+        completes ends the driver, by a check of Ray's."""
+        now = time.monotonic()
+        for stream in self._streams.values():
+            if stream.killed and now - stream.killed > _FORCE_AFTER:
+                stream.killed = now
+                with contextlib.suppress(Exception):
+                    _ray().cancel(stream.generator, force=True)
 
     def release(self, home: int) -> None:
         """See `Transport`."""
@@ -206,9 +224,11 @@ class RayTransport:
                     self._hear()
                 else:
                     self._read(stream)
-        for stream in self._streams.values():
-            if stream.killed and time.monotonic() - stream.killed > _KILL_AGAIN:
-                self._cancel(stream)
+        self._force()
+        if self._hub is None and self._streams:
+            oldest = next(iter(self._streams.values()))
+            if time.monotonic() - oldest.began > _HUB_AFTER:
+                self._start_hub()  # somebody may want to end it
         messages, self._messages = self._messages, []
         return messages
 
@@ -224,12 +244,9 @@ class RayTransport:
         self._closed = True
         ray = _ray()
         if ray.is_initialized() and self._owner != "private":
-            # Most streams end by themselves now. To cancel a task by force at the moment it completes
-            # ends the driver (a check of Ray's fails), so force is for those that go on.
-            self._drain(0.5)
             for stream in self._streams.values():
-                self._cancel(stream)
-            self._drain(2.0)
+                self._end(stream)
+            self._drain(2 * _FORCE_AFTER)
             if self._hub is not None:
                 ray.kill(self._hub)
         self._streams.clear()

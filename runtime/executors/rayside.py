@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import gc
 import importlib
+import os
 import sys
 import threading
 import time
@@ -19,6 +20,9 @@ from wfc.runtime.executors.messages import Batch, Finished, Message
 _LISTEN_AFTER = 0.04
 """Seconds after which a batch takes long enough to listen whether its rest is wanted elsewhere."""
 
+_LOOK_EVERY = 0.3
+"""Seconds between two looks whether there is a hub, in a batch that was sent before there was one."""
+
 
 def _ray() -> Any:
     """The ray package of this process: a worker of Ray has it."""
@@ -28,7 +32,7 @@ def _ray() -> Any:
 _harnesses: dict[str, Harness] = {}
 _ears: dict[str, _Ear] = {}
 _envs: dict[str, Any] = {}
-"""Of this worker process, by the digest of the program and its run."""
+"""Of this worker process, by the digest of the program and its run, or the name of the hub."""
 
 
 class ObjectStore:
@@ -67,11 +71,14 @@ def _settle() -> None:
 
 
 class _Ear(threading.Thread):
-    """Hears, while a batch runs for long, that its rest is wanted elsewhere."""
+    """Hears, while a batch runs for long, that its rest is wanted elsewhere or that its process is to
+    end. Ray's own way to end it, a forced cancel, ends the driver when it meets a task that is just
+    completing."""
 
-    def __init__(self, harness: Harness) -> None:
+    def __init__(self, harness: Harness, name: str) -> None:
         super().__init__(name="wfc-ear", daemon=True)
         self._harness = harness
+        self._name = name
         self._condition = threading.Condition()
         self._batch: int | None = None
         self._hub: Any = None
@@ -79,7 +86,7 @@ class _Ear(threading.Thread):
     def watch(self, batch: int | None, hub: Any = None) -> None:
         """The batch that runs now."""
         with self._condition:
-            self._batch, self._hub = batch, hub
+            self._batch, self._hub = batch, hub or self._hub
             self._condition.notify()
 
     def run(self) -> None:
@@ -87,26 +94,38 @@ class _Ear(threading.Thread):
         while True:
             with self._condition:
                 self._condition.wait_for(lambda: self._batch is not None)
-                batch, hub = self._batch, self._hub
+                batch = self._batch
             assert batch is not None
             if not self._over(batch, _LISTEN_AFTER):
-                self._listen(batch, hub)
+                self._listen(batch)
                 self._over(batch, None)
 
     def _over(self, batch: int, seconds: float | None) -> bool:
         with self._condition:
             return self._condition.wait_for(lambda: self._batch != batch, seconds)
 
-    def _listen(self, batch: int, hub: Any) -> None:
+    def _listen(self, batch: int) -> None:
         ray = _ray()
         with contextlib.suppress(ray.exceptions.RayError):
-            asked = hub.recalled.remote(batch)
-            while not ray.wait([asked], timeout=0.1)[0]:
-                if self._batch != batch:
+            while self._hub is None:
+                self._hub = _look_for(self._name)
+                if self._hub is None and self._over(batch, _LOOK_EVERY):
                     return
-            answer = self._harness.recall(batch) if ray.get(asked) else None
-            if answer is not None:
-                hub.tell.remote(answer)
+            while True:
+                asked = self._hub.asked.remote(batch)
+                while not ray.wait([asked], timeout=0.1)[0]:
+                    if self._batch != batch:
+                        return
+                self._obey(batch, ray.get(asked))
+
+    def _obey(self, batch: int, order: str) -> None:
+        if order == "kill":
+            with self._condition:
+                if self._batch == batch:
+                    os._exit(1)
+        answer = self._harness.recall(batch) if order == "recall" else None
+        if answer is not None:
+            self._hub.tell.remote(answer)
 
 
 def run_batch(
@@ -127,13 +146,11 @@ def run_batch(
     if envs:
         batch.envs = {work: _env(reference) for work, reference in envs.items()}
         batch.fill()
-    ear = _ears.get(digest)
-    listens = hub is not None and batch.grain < sum(len(work.indices) for work in batch.works)
-    if listens:
-        if ear is None:
-            ear = _ears[digest] = _Ear(harness)
-            ear.start()
-        ear.watch(batch.id, hub)
+    ear = _ears.get(name)
+    if ear is None:
+        ear = _ears[name] = _Ear(harness, name)
+        ear.start()
+    ear.watch(batch.id, hub)
     homes: set[int] = set()
     try:
         for message in harness.run(batch):
@@ -143,8 +160,7 @@ def run_batch(
                 homes.update(message.parked)
             yield [message]
     finally:
-        if ear is not None:
-            ear.watch(None)
+        ear.watch(None)
     while homes:
         # A task that blocks here gives its CPUs back to the cluster.
         order = _ray().get(_find(name).next.remote(batch.id))
@@ -152,10 +168,14 @@ def run_batch(
             homes.discard(order)
             harness.release(order)
             continue
-        for message in harness.run(order):
-            if isinstance(message, Finished):
-                homes.update(message.parked)
-            yield [message]
+        ear.watch(order.id)
+        try:
+            for message in harness.run(order):
+                if isinstance(message, Finished):
+                    homes.update(message.parked)
+                yield [message]
+        finally:
+            ear.watch(None)
 
 
 def _env(reference: Any) -> Any:
@@ -170,13 +190,19 @@ def _env(reference: Any) -> Any:
 def _find(name: str) -> Any:
     """The hub; the coordinator makes it when it hears that a process has parked."""
     until = time.monotonic() + 60
-    while True:
-        try:
-            return _ray().get_actor(name)
-        except ValueError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.02)
+    while (hub := _look_for(name)) is None:
+        if time.monotonic() > until:
+            raise TimeoutError(f"no {name}")
+        time.sleep(0.02)
+    return hub
+
+
+def _look_for(name: str) -> Any:
+    """The hub, or `None` while there is none."""
+    try:
+        return _ray().get_actor(name)
+    except ValueError:
+        return None
 
 
 class Hub:
@@ -184,7 +210,7 @@ class Hub:
 
     def __init__(self) -> None:
         self._boxes: dict[int, asyncio.Queue[Batch | int]] = {}
-        self._recalled: dict[int, asyncio.Event] = {}
+        self._orders: dict[int, asyncio.Queue[str]] = {}
         self._said: asyncio.Queue[Message] = asyncio.Queue()
 
     def _box(self, token: int) -> asyncio.Queue[Batch | int]:
@@ -198,20 +224,20 @@ class Hub:
         """What `put` brought; waits for it."""
         return await self._box(token).get()
 
-    async def recall(self, batch: int) -> None:
-        """The batch is to begin nothing more."""
-        self._recalled.setdefault(batch, asyncio.Event()).set()
+    async def order(self, batch: int, what: str) -> None:
+        """The process that runs the batch is to begin nothing more of it (`"recall"`), or to end at
+        once (`"kill"`)."""
+        self._orders.setdefault(batch, asyncio.Queue()).put_nowait(what)
 
-    async def recalled(self, batch: int) -> bool:
-        """Waits for `recall`; gives up after a while."""
-        event = self._recalled.setdefault(batch, asyncio.Event())
+    async def asked(self, batch: int) -> str:
+        """Waits for an order; gives up after a while (`""`)."""
         try:
-            await asyncio.wait_for(event.wait(), 60)
+            return await asyncio.wait_for(
+                self._orders.setdefault(batch, asyncio.Queue()).get(), timeout=60
+            )
         except asyncio.TimeoutError:
-            return False
-        finally:
-            self._recalled.pop(batch, None)
-        return True
+            self._orders.pop(batch, None)
+            return ""
 
     async def tell(self, message: Message) -> None:
         """Say something to the coordinator."""
