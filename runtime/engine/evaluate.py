@@ -154,17 +154,20 @@ class Evaluating(Core):
         lazy: bool = False,
         joined: bool = False,
         explode: bool = False,
+        note: bool = False,
     ) -> None:
         """Compute an expression of a node and hand the value to `then`.
 
         `lazy`: over values that are not kept the result is `HOLLOW`, made when it is needed.
         `joined`: a pending result is waited for. `explode`: the value is a list, wanted as `Rows`.
+        What came of values that had to be made again is journaled (`note`): they will not be there
+        when the journal is replayed, and what follows from the result must.
         """
         info = scope.g.nodes[index]
         short = self._shortcut(scope, expr)
         if short is not None and not hollow(short):
             volatile = self._volatile_expr(scope, expr)
-            if volatile and not lazy and as_pending(short) is None:
+            if (volatile or note) and not lazy and as_pending(short) is None:
                 self._note(scope, info, key, short, explode)
             self._hand(scope, index, short, volatile, then, joined, not lazy)
             return
@@ -183,7 +186,7 @@ class Evaluating(Core):
                 self.fail(scope, index, self._expr_error(scope, info, error))
                 return
             value: Value = Inline(obj=made)
-            if volatile and not lazy:
+            if (volatile or note) and not lazy:
                 self._note(scope, info, key, value, explode)
             self._hand(scope, index, value, volatile, then, joined, not lazy)
             return
@@ -220,7 +223,7 @@ class Evaluating(Core):
 
         def again() -> None:
             self.undecided.pop(at, None)
-            self.compute(scope, index, key, expr, then, joined=joined, explode=explode)
+            self.compute(scope, index, key, expr, then, joined=joined, explode=explode, note=True)
 
         if not self.live:
             self.undecided[at] = (scope, noted)

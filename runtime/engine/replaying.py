@@ -22,6 +22,7 @@ from wfc.runtime.engine.records import (
 )
 from wfc.runtime.engine.reports import Reports
 from wfc.runtime.engine.state import (
+    DONE,
     RUNNING,
     Fan,
     Frame,
@@ -104,9 +105,16 @@ class Replaying(Reports):
         if fan is not None and fan.members is None:
             self.take_columns(fan, record.indices, record.columns)
             return
-        nodes = self._unit_nodes(scope, index)
-        self._forget_unit(scope, index)
+        unit = scope.g.nodes[index].unit
+        order = unit.order if unit is not None else [index]
+        nodes = [i for i in order if scope.g.nodes[i].node.id in record.columns]
         self._unit_done(scope, nodes, record.columns)
+        for work_id in list(scope.works):
+            work = self.works.get(work_id)
+            mine = work is not None and work.kind == "unit" and index in work.nodes
+            if mine and all(scope.status[i] != RUNNING for i in self.works[work_id].nodes):
+                self._forget(work_id)
+                scope.works.discard(work_id)
 
     def _forget_unit(self, scope: Scope, index: int) -> None:
         for work_id in list(scope.works):
@@ -184,6 +192,12 @@ class Replaying(Reports):
             if frame.work is not None:
                 self._forget(frame.work)
             self._frame_attempt(frame, record)
+        elif kind == "unit" and scope is not None and scope.status[index] == DONE:
+            # It was made again, what is not told in a replay.
+            if record.retry_at is None:
+                self.fail(scope, index, record.error)
+            else:
+                scope.attempts[index] = scope.attempts.get(index, 0) + 1
         elif kind == "unit" and scope is not None:
             nodes = self._unit_nodes(scope, index)
             self._forget_unit(scope, index)
@@ -201,6 +215,8 @@ class Replaying(Reports):
         if not kind or scope is None:
             return
         nodes = self._unit_nodes(scope, index) if kind == "unit" else []
+        if kind == "unit" and scope.status[index] == DONE:
+            scope.again.add(index)
         if kind == "unit":
             self._forget_unit(scope, index)
         elif frame is not None and frame.work is not None:

@@ -79,7 +79,9 @@ class Reports(Facts):
             self._frame_result(work.frame, report.columns)
             return
         scope = work.scope
-        columns = self._stripped(work, report.columns)
+        # The record tells all that the work was of, also what its worker does not tell of.
+        told = dict.fromkeys((scope.g.nodes[i].node.id for i in work.nodes), 1)
+        columns = told | self._stripped(work, report.columns)
         lead = scope.g.nodes[work.nodes[0]].node.id
         self.home_decided(work.id)
         if work.id in self.leaving:

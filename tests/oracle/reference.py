@@ -865,12 +865,12 @@ class Reference:
                 visit(node)
 
         visit(workflow.decl.body)
+        handled |= {source for _name, source in over}
         while True:
             found = {s for name, s in over if name not in handled or name in joined} - joined
             if not found:
                 break
             joined |= found
-        handled |= {source for _name, source in over}
         return frozenset(handled - joined)
 
     # ---- statements
