@@ -12,6 +12,8 @@ from tests.oracle.source import Source, chance
 class Faults:
     """Chances in a thousand, each time that the fault could happen; and limits.
 
+    `stale`: the coordinator is believed dead, and another one takes over; later it wakes up and tries
+    to commit. `clock`: the wall clock is set back, by up to twenty minutes.
     `losses` and `homes` bound how many processes may die in one run, since a task whose workers keep
     dying fails in the end. `crash` is asked at every record and at every step of the loop.
     """
@@ -23,6 +25,8 @@ class Faults:
     value: int = 0
     duplicate: int = 0
     cancel: int = 0
+    stale: int = 0
+    clock: int = 0
     losses: int = 2
     homes: int = 1
     crashes: int = 4
@@ -30,7 +34,9 @@ class Faults:
 
 NONE = Faults()
 USUAL = Faults(crash=12, storage=6, died=15, home=10, value=10, duplicate=40)
-HARSH = Faults(crash=60, storage=30, died=60, home=40, value=40, duplicate=150, crashes=12)
+HARSH = Faults(
+    crash=60, storage=30, died=60, home=40, value=40, duplicate=150, stale=8, clock=15, crashes=12
+)
 
 
 @dataclass(slots=True)
@@ -52,6 +58,7 @@ class Injector:
             "crash": self.faults.crashes - self.counts["storage"],
             "storage": self.faults.crashes - self.counts["crash"],
             "cancel": 1,
+            "stale": 1,
         }.get(name)
         if limit is not None and self.counts[name] >= limit:
             return False
@@ -65,6 +72,7 @@ class Injector:
 
 def draw(source: Source) -> Faults:
     """How much goes wrong in a run: nothing, the usual, or a lot."""
-    if chance(source, 60):
-        return replace(HARSH, losses=2) if chance(source, 30) else USUAL
-    return NONE
+    if not chance(source, 60):
+        return NONE
+    drawn = replace(HARSH, losses=2) if chance(source, 30) else USUAL
+    return replace(drawn, cancel=8) if chance(source, 20) else drawn

@@ -14,6 +14,10 @@ class DiskFullError(Exception):
     """A write failed."""
 
 
+class FencedError(Exception):
+    """Somebody else owns the run by now."""
+
+
 class FakeJournal:
     """Records as bytes: the durable ones, and those of the group that is not committed yet.
 
@@ -25,6 +29,7 @@ class FakeJournal:
         self.durable: dict[int, bytes] = {}
         self.waiting: dict[int, bytes] = {}
         self.doomed: list[int] = []
+        self.epoch = 0
         self.next_seq = 1
         self.fail_next = False
         self.dropped = 0
@@ -63,8 +68,15 @@ class FakeJournal:
         self.hops[key] = seq
         self.superseded.append(seq)
 
-    def commit(self) -> None:
+    def acquire(self) -> int:
+        """A new owner; what earlier ones try to commit is refused from here on."""
+        self.epoch += 1
+        return self.epoch
+
+    def commit(self, epoch: int) -> None:
         """Make the group durable; or raise, and nothing is."""
+        if epoch != self.epoch:
+            raise FencedError
         if self.fail_next and self.waiting:
             self.fail_next = False
             raise DiskFullError
@@ -78,7 +90,7 @@ class FakeJournal:
         """The process dies: the group may have reached the disk, all of it or not at all."""
         self.fail_next = False
         if self.waiting and source.below(2):
-            self.commit()
+            self.commit(self.epoch)
         self.waiting, self.doomed = {}, []
         self._start_over()
         for seq, record in self.read():

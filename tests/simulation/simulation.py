@@ -17,7 +17,7 @@ from tests.oracle.reference import Split
 from tests.oracle.source import Source, chance
 from tests.simulation.executor import FakeExecutor
 from tests.simulation.faults import Faults, Injector
-from tests.simulation.journal import DiskFullError, FakeJournal
+from tests.simulation.journal import DiskFullError, FakeJournal, FencedError
 from tests.simulation.world import Called, Objects, World
 from wfc.runtime.engine import records as rec
 from wfc.runtime.values import Hollow, Inline
@@ -45,6 +45,16 @@ class Ended:
     digest: str
     trace: list[str]
     splits: dict[str, Split | None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Sleeper:
+    """An owner that is believed dead, and will wake up."""
+
+    at: float
+    engine: Any
+    executor: FakeExecutor
+    epoch: int
 
 
 @dataclass(slots=True)
@@ -90,8 +100,16 @@ class Simulation:
             for name, payloads in signals.items()
             for i, payload in enumerate(payloads)
         ]
+        self.skew = 0.0
+        self.epoch = 0
+        self.sleeper: Sleeper | None = None
         self.engine = world.engine()
         self.executor = self._new_executor()
+
+    @property
+    def clock(self) -> float:
+        """What the wall clock says; `now` is the true time."""
+        return self.now + self.skew
 
     def _new_executor(self) -> FakeExecutor:
         objects = Objects()
@@ -139,12 +157,13 @@ class Simulation:
             self._restart()
 
     def _boot(self) -> None:
+        self.epoch = self.journal.acquire()
         self.engine = self.world.engine()
         kept = [record for _seq, record in self.journal.read()]
         if not kept:
             self.say("begin")
             params = {name: Inline(obj=value) for name, value in self.params.items()}
-            self._do(self.engine.begin(params, self.now))
+            self._do(self.engine.begin(params, self.clock))
             return
         self.say(f"replay {len(kept)} records")
         for record in kept:
@@ -156,11 +175,12 @@ class Simulation:
             self.finished = kept[-1]
             return
         assert not self.engine.ended
-        self._do(self.engine.resume(self.now))
+        self._do(self.engine.resume(self.clock))
 
-    def _restart(self) -> None:
+    def _restart(self, closing: bool = True) -> None:
         """The coordinator is started again, perhaps after a while, perhaps to die at once."""
-        self.executor.close()
+        if closing:
+            self.executor.close()
         self.journal.crash(self.source, self.entry)
         self.commit_at = None
         self._seal()
@@ -177,15 +197,23 @@ class Simulation:
         """One event."""
         if self.injector.strikes("crash"):
             raise CrashError
+        if self.injector.strikes("stale"):
+            self._fall_asleep()
+            return
+        if self.injector.strikes("clock"):
+            self.skew -= self.source.below(1200)
+            self.say("the clock is set back")
         if self.injector.strikes("cancel"):
             self.say("cancel the run")
             self.cancelled = True
-            self._do(self.engine.handle(rec.CancelEvent(), self.now))
+            self._do(self.engine.handle(rec.CancelEvent(), self.clock))
             return
         times: list[tuple[float, str]] = []
+        due = self.engine.next_due()
         for at, kind in (
             (self.executor.due(), "executor"),
-            (self.engine.next_due(), "timer"),
+            (due - self.skew if due is not None else None, "timer"),
+            (self.sleeper.at if self.sleeper is not None else None, "sleeper"),
             (self.commit_at, "commit"),
             (min((m.at for m in self.mail if not m.seen), default=None), "signal"),
         ):
@@ -201,16 +229,41 @@ class Simulation:
             self.executor.advance(self.now)
             for report in self.executor.poll(0.0):
                 self.say(f"report {shown(report)}")
-                self._do(self.engine.handle(report, self.now))
+                self._do(self.engine.handle(report, self.clock))
                 if self.finished is not None:
                     return
         elif kind == "timer":
             self.say("tick")
-            self._do(self.engine.handle(rec.Tick(), self.now))
+            self._do(self.engine.handle(rec.Tick(), self.clock))
         elif kind == "commit":
             self._commit()
+        elif kind == "sleeper":
+            self._wake_up()
         else:
             self._signal()
+
+    def _fall_asleep(self) -> None:
+        """The owner is paused past its lease; another one takes over from what is durable."""
+        self.say("the owner falls asleep")
+        at = self.now + self.source.below(20_000) / 1000
+        self.sleeper = Sleeper(at, self.engine, self.executor, self.epoch)
+        self._restart(closing=False)
+
+    def _wake_up(self) -> None:
+        """It goes on as if nothing had happened, until its commit is refused."""
+        sleeper, self.sleeper = self.sleeper, None
+        assert sleeper is not None
+        self.say("an earlier owner wakes up")
+        durable = dict(self.journal.durable)
+        for report in sleeper.executor.poll(0.0):
+            sleeper.engine.handle(report, self.clock)
+        sleeper.executor.close()
+        try:
+            self.journal.commit(sleeper.epoch)
+        except FencedError:
+            assert self.journal.durable == durable
+        else:
+            raise AssertionError("an owner that was fenced off could commit")
 
     def _signal(self) -> None:
         mail = min((m for m in self.mail if not m.seen), key=lambda m: (m.at, m.id))
@@ -219,7 +272,7 @@ class Simulation:
         for _ in range(times):
             self.say(f"signal {mail.id}")
             event = rec.SignalEvent(mail.name, mail.id, Inline(obj=mail.payload))
-            self._do(self.engine.handle(event, self.now))
+            self._do(self.engine.handle(event, self.clock))
 
     # ------------------------------------------------------------------ effects
 
@@ -254,7 +307,7 @@ class Simulation:
         self.commit_at = None
         if self.injector.strikes("storage"):
             self.journal.fail_next = True
-        self.journal.commit()
+        self.journal.commit(self.epoch)
         self.say(f"commit {len(self.journal.durable)}")
         for mail in self.mail:
             mail.kept = mail.seen

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -17,7 +18,8 @@ from tests.simulation.faults import HARSH, NONE, USUAL
 from tests.simulation.verdict import KNOBS, Trial, run, simulate, trial
 
 PROGRAMS = 250
-FAULTS = (NONE, NONE, USUAL, USUAL, USUAL, HARSH, HARSH, HARSH)
+CANCELLED = replace(USUAL, cancel=30)
+FAULTS = (NONE, NONE, USUAL, USUAL, CANCELLED, HARSH, HARSH, HARSH)
 WORKERS = 10
 INJECTED: Counter[str] = Counter()
 
@@ -73,4 +75,14 @@ def test_every_kind_of_fault_was_injected(record_property: pytest.RecordProperty
     for name, count in sorted(INJECTED.items()):
         record_property(name, count)
         print(f"{name}: {count}")
-    assert INJECTED.keys() >= {"crash", "storage", "died", "home", "duplicate", "dropped"}
+    assert INJECTED.keys() >= {
+        "crash",
+        "storage",
+        "died",
+        "home",
+        "duplicate",
+        "dropped",
+        "cancel",
+        "stale",
+        "clock",
+    }
