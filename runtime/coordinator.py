@@ -212,7 +212,7 @@ class Coordinator:
             (row.seq, RECORDS.unpack(row.data)) for row in self._store.journal.read(self._run_id)
         ]
         empty = not kept
-        for seq, record in _without_failure(kept):
+        for seq, record in without_failure(kept):
             if isinstance(record, Ended):
                 self._outcome = record
             if (
@@ -375,7 +375,7 @@ class Coordinator:
         )
 
 
-def _without_failure(kept: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
+def without_failure(kept: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
     """The records without those that ended earlier attempts at the run in failure or cancellation:
     resuming such a run means to try again what led to that. What was caught by a `catch` stays."""
     ends = [

@@ -9,7 +9,8 @@ from typing import Any
 
 from wfc.runtime.values import ErrorInfo
 
-_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_RUNTIME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_OURS = (_RUNTIME + os.sep, os.path.join(os.path.dirname(_RUNTIME), "testing") + os.sep)
 _TEXT_LIMIT = 64 * 1024
 
 

@@ -34,8 +34,8 @@ _last: Any = None
 class Runner:
     """Runs works of one program, in order, in the thread that iterates.
 
-    `large` is the executor's own way for large values; `functions` and `store` replace what the
-    program names (for tests, and for executors in the coordinator's own process). With `capture`
+    `large` is the executor's own way for large values; `functions`, `store` and `registry` replace
+    what the program names (for tests, and for executors in the coordinator's own process). With `capture`
     what tasks print is reported; without it goes where it always goes (a debugger needs that).
 
     `between` is false while an element is under way: a batch that is given up then has to start that
@@ -52,6 +52,7 @@ class Runner:
         capture: bool = True,
         flush: float = FLUSH,
         worker: str = "",
+        registry: Registry | None = None,
     ) -> None:
         self.program = program
         self.between = True
@@ -61,7 +62,7 @@ class Runner:
         self._flush = flush
         self._worker = worker or f"{socket.gethostname()}:{os.getpid()}"
         self._cells = Cells(program.run_id, self._values, large or NoLarge())
-        self._registry: Registry | None = None
+        self._registry = registry
         self._out: list[Report] = []
         self._deadline = 0.0
 
