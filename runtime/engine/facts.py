@@ -195,6 +195,13 @@ class Facts(Building):
 
     def _element_attempt(self, fan: Fan, record: Attempted) -> None:
         k = record.index
+        if record.retry_at is None and self._caught_inside(fan, record.step):
+            # The process that would have caught it is gone: another one goes on from there.
+            error = _counted(record.error, fan.attempts.get(k, 0) + 1)
+            self._advance("map", fan.scope, fan, None, k, record.step, Raised(error))
+            fan.status[k] = RUNNING
+            self._ship(fan, (k,))
+            return
         if record.retry_at is None:
             self.element_error(fan, k, _counted(record.error, fan.attempts.get(k, 0) + 1))
             return
@@ -208,6 +215,12 @@ class Facts(Building):
                 self._ship(fan, (k,))
 
         self._at(fan.scope, f"{fan.scope.path}/{self.map_node(fan).id}[{k}]!retry", record, again)
+
+    def _caught_inside(self, fan: Fan, step: str) -> bool:
+        """Whether the failure of this call is a value of the element."""
+        body = fan.scope.g.inner[self.map_node(fan).id]
+        calls = (n.node for n in body.nodes if isinstance(n.node, CallNode))
+        return any(call.id == step and call.catch for call in calls)
 
     def _at(self, scope: Scope, key: str, record: Attempted, again: Any) -> None:
         if record.retry_at is None or record.retry_at <= record.at:

@@ -30,7 +30,7 @@ class Heard:
     def __init__(self) -> None:
         self.texts: list[str] = []
 
-    def update(self, engine: Any, executor: Any) -> None:
+    def update(self, *seen: Any) -> None:
         pass
 
     def log(self, log: Log) -> None:
