@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from wfc import testing
+
 WORKFLOWS = ["main", "placed", "python"]
 
 
@@ -29,3 +31,9 @@ def test_the_python_task_can_be_called_by_itself(
 
     assert maths.by_hand(3, 7) == 384
     del sys.modules["maths"]
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS)
+def test_a_crash_at_any_hop_changes_nothing(root: Path, workflow: str) -> None:
+    runs = testing.crash_everywhere(f"{root}/examples/exponent/exponent.wf:{workflow}", {"n": 5})
+    assert {ran.result() for ran in runs} == {96}

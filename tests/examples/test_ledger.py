@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from wfc import testing
 from wfc.compiler import compile_spec
 from wfc.compiler.explain import explain
 
@@ -48,3 +49,10 @@ def test_explain_tells_what_was_fused(root: Path, workflow: str, lines: list[str
     text = explain(done.decisions)
     for line in lines:
         assert line in text.splitlines()
+
+
+@pytest.mark.parametrize("workflow", ["main", "two_inputs"])
+def test_a_lost_connection_is_made_again(root: Path, workflow: str) -> None:
+    runs = testing.crash_everywhere(f"{root}/examples/ledger/ledger.wf:{workflow}")
+    assert {ran.result().accounts["savings"] for ran in runs} == {153.75}
+    assert max(len(ran.called("open_ledger")) for ran in runs) == 2

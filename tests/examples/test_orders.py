@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import wfc
+from wfc import testing
 
 
 def test_a_day_is_loaded(run: Any) -> None:
@@ -32,3 +34,21 @@ def test_a_day_without_orders_fails_with_its_line(start: Any) -> None:
     assert "find_files" in error.traceback
     assert error.where is not None
     assert error.where[1] == 9
+
+
+def test_a_share_that_is_lost_for_good_fails_the_run(root: Path) -> None:
+    def lost(file: str) -> None:
+        raise ConnectionError(file)
+
+    ran = testing.run(
+        root / "examples/orders/orders.wf",
+        stubs={"find_files": lambda day: ["a.csv"], "read": lost},
+    )
+    assert ran.error is not None
+    assert (ran.error.type, ran.error.message) == ("ConnectionError", "a.csv")
+    assert [call.attempt for call in ran.called("read")] == [1, 2, 3, 4]
+
+
+def test_a_crash_anywhere_changes_nothing(root: Path) -> None:
+    runs = testing.crash_everywhere(root / "examples/orders/orders.wf")
+    assert {ran.result().revenue for ran in runs} == {4200.1}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import wfc
+from wfc import testing
 
 
 def reads(page: Path) -> int:
@@ -40,3 +41,16 @@ def test_read_again_when_its_text_is_needed(
     page.write_text("at last")
     assert wfc.resume("r", store=store, **engine).result(120) == str(tmp_path / "words.txt")
     assert reads(page) == 2
+
+
+def test_what_is_read_again_is_what_is_needed(root: Path) -> None:
+    def refuse(words: dict[str, int], shelf: str) -> str:
+        raise FileNotFoundError(shelf)
+
+    stubs = {"read_page": lambda page: "to be or not to be", "publish": refuse}
+    spec, params = root / "examples/reread/reread.wf", {"page": "p", "shelf": "s"}
+    failed = testing.run(spec, params, stubs=stubs)
+    assert failed.status == "failed"
+    mended = failed.resume(stubs={**stubs, "publish": lambda words, shelf: shelf})
+    assert mended.result() == "s"
+    assert [call.task for call in mended.calls] == ["publish"]
