@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -12,16 +12,19 @@ from wfc.runtime.coordinator import RECORDS
 from wfc.runtime.engine import records
 from wfc.runtime.progress import Moment
 from wfc.runtime.store import Store
-from wfc.runtime.values import MISSING, Column, ErrorInfo, Inline, Stored, Value
+from wfc.runtime.values import MISSING, Column, ErrorInfo, Inline, Result, Stored, Value
 
-State = Literal["running", "done", "failed", "retrying"]
+State = Literal["running", "done", "failed", "retrying", "caught"]
 
 
 @dataclass(frozen=True, slots=True)
 class TaskInfo:
-    """One task of a run. `started` in seconds since the epoch (0: not known); `seconds` is how long
-    it ran, or its share of the batch that it ran in. `size` is that of its result in bytes, as it is
-    stored, or its share of what is stored with it (`None`: it is not kept)."""
+    """One task of a run. `caught`: it failed, and a `catch` made a value of that.
+
+    `started` in seconds since the epoch (0: not known); `seconds` is how long it ran, or its share of
+    the batch that it ran in. `size` is that of its result in bytes, as it is stored, or its share of
+    what is stored with it (`None`: it is not kept).
+    """
 
     id: str
     state: State
@@ -45,7 +48,7 @@ class History:
     they were first heard of."""
 
     def __init__(self, plan: Plan, found: Iterable[records.Record]) -> None:
-        self._known = _fold(found, _fans(plan))
+        self._known = _fold(found, _Names(plan))
         self.tasks = {id: task.info for id, task in self._known.items()}
 
     def value(self, task: str) -> Value:
@@ -59,27 +62,40 @@ class History:
         return value
 
 
-def _fans(plan: Plan) -> set[str]:
-    """The ids of all fan-outs."""
-    found: set[str] = set()
-    todo = [w.body for w in plan.workflows.values()]
-    todo += [w.finally_ for w in plan.workflows.values() if w.finally_ is not None]
-    while todo:
-        for node in todo.pop().nodes:
-            if isinstance(node, MapNode):
-                found.add(node.id)
-                todo.append(node.body)
-            elif isinstance(node, BranchNode):
-                todo += [arm.body for arm in node.arms]
-                todo += [graph for graph in (node.orelse, node.then) if graph is not None]
-    return found
+class _Names:
+    """What ids of the plan stand for: `fans` are fan-outs, `others` are no calls of anything."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.fans: set[str] = set()
+        calls: set[str] = set()
+        others: set[str] = set()
+        todo = [w.body for w in plan.workflows.values()]
+        todo += [w.finally_ for w in plan.workflows.values() if w.finally_ is not None]
+        while todo:
+            for node in todo.pop().nodes:
+                (calls if node.kind in ("call", "continuation") else others).add(node.id)
+                if isinstance(node, MapNode):
+                    self.fans.add(node.id)
+                    todo.append(node.body)
+                elif isinstance(node, BranchNode):
+                    todo += [arm.body for arm in node.arms]
+                    todo += [graph for graph in (node.orelse, node.then) if graph is not None]
+        self._others = others - calls
+
+    def is_call(self, path: str) -> bool:
+        """Whether a relative path may be that of a call: ids have slashes of their own."""
+        while path not in self._others:
+            _, sign, path = path.partition("/")
+            if not sign:
+                return True
+        return False
 
 
-def _fold(found: Iterable[records.Record], fans: Container[str]) -> dict[str, _Task]:
+def _fold(found: Iterable[records.Record], names: _Names) -> dict[str, _Task]:
     out: dict[str, _Task] = {}
     for record in found:
         if isinstance(record, records.Completed):
-            _completed(record, out, fans)
+            _completed(record, out, names)
         elif isinstance(record, records.Advanced):
             id = _join(_instance(record.path, record.node, record.index), record.step)
             size = _size(record.value)
@@ -115,50 +131,61 @@ def _join(path: str, step: str) -> str:
     return f"{path}/{step}" if step else path
 
 
-def _completed(record: records.Completed, out: dict[str, _Task], fans: Container[str]) -> None:
+def _completed(record: records.Completed, out: dict[str, _Task], names: _Names) -> None:
     count = len(record.indices)
-    unit = _unit(record, fans)
-    calls = sum(not name.startswith("=") for name in record.columns)
+    unit = _unit(record, names)
+    calls = sum(not name.startswith("=") and names.is_call(name) for name in record.columns)
     seconds = record.seconds / max(1, count * calls)
     for name, chunk in record.columns.items():
-        if name.startswith("="):
-            continue
-        values = _values(chunk)
+        if name.startswith("=") or (isinstance(chunk, int) and not names.is_call(name)):
+            continue  # an output, or an expression or branch that its work has passed
         share = len(chunk.data) // max(1, count) if isinstance(chunk, Column) else 0
-        for offset, index in enumerate(record.indices):
-            value = values[offset] if values is not None else None
-            if value is not None and _absent(value):
+        for offset, (index, value) in enumerate(zip(record.indices, _values(chunk), strict=False)):
+            if value is None:
                 continue  # that element did not call it
             path = record.path if unit else _instance(record.path, record.node, index)
+            kept = value is not _UNKEPT
             info = TaskInfo(
                 _join(path, name),
                 "done",
                 started=record.started + offset * seconds * calls if record.started else 0.0,
                 seconds=seconds,
                 worker=record.worker,
-                kept=values is not None,
-                size=None if value is None else _size(value, share),
+                kept=kept,
+                size=_size(value, share) if kept else None,
             )
-            _done(out, info, MISSING if value is None else value)
+            _done(out, info, value if kept else MISSING)
 
 
-def _unit(record: records.Completed, fans: Container[str]) -> bool:
+def _unit(record: records.Completed, names: _Names) -> bool:
     """Whether it is of a unit's calls (or one call), not of elements of a fan-out. A fan-out without
     a name of its own has that of the call in it."""
     alone = len(record.indices) == 1 and record.indices[0] == 0
-    return alone and record.node in record.columns and record.node not in fans
+    return alone and record.node in record.columns and record.node not in names.fans
+
+
+_UNKEPT: Any = object()
+"""Stands for the value of a task of which only is known that it ran."""
+
+
+def _values(chunk: Any) -> Iterator[Any]:
+    """The values of a column: `None` where an element did not make the call."""
+    if isinstance(chunk, int):
+        yield from [_UNKEPT] * chunk
+    elif isinstance(chunk, Column):
+        yield from (None if item is MISSING else Inline(obj=item) for item in chunk.load())
+    else:
+        yield from (None if _absent(value) else value for value in chunk)
 
 
 def _absent(value: Value) -> bool:
-    return isinstance(value, Inline) and b"MISSING" in value.data and value.load() is MISSING
+    return isinstance(value, Inline) and value.mentions(b"MISSING") and value.load() is MISSING
 
 
-def _values(chunk: Any) -> list[Value] | None:
-    if isinstance(chunk, int):
-        return None
-    if isinstance(chunk, Column):
-        return [Inline(obj=item) for item in chunk.load()]
-    return list(chunk)
+def _caught(value: Any) -> ErrorInfo | None:
+    """The failure that a `catch` made a value of."""
+    found = value.peek(b"Result") if isinstance(value, Inline) else None
+    return found.error if type(found) is Result and not found.ok else None
 
 
 def _size(value: Value, share: int = 0) -> int | None:
@@ -170,8 +197,13 @@ def _size(value: Value, share: int = 0) -> int | None:
 
 def _done(out: dict[str, _Task], info: TaskInfo, value: Any) -> None:
     before = out.get(info.id)
-    if before is not None and before.info.state != "done":
+    if before is not None and before.info.state in ("retrying", "failed"):
         info = replace(info, attempts=before.info.attempts + 1)
+    error = _caught(value)
+    if error is not None:
+        info = replace(
+            info, state="caught", error=error, attempts=max(info.attempts, error.attempts)
+        )
     out[info.id] = _Task(info, value)
 
 

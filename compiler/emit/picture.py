@@ -18,7 +18,8 @@ class Box:
     """A node of the picture; `shape` is what it is (call, workflow, expr, wait, exit, join, choice).
 
     `place` is its path below its workflow, `[*]` for the elements of fan-outs: the ids of the tasks
-    that it stands for. `line` is where it stands in the spec (0: nowhere).
+    that it stands for. `line` is where it stands in the spec (0: nowhere), `workflow` the one that it
+    calls, if it does.
     """
 
     key: str
@@ -28,6 +29,7 @@ class Box:
     kept: bool = True
     place: str = ""
     line: int = 0
+    workflow: str = ""
 
 
 @dataclass(slots=True)
@@ -153,6 +155,7 @@ class _Drawer:
         if isinstance(node, (model.CallNode, model.ContinuationNode)):
             box.inplace = node.inplace
             box.kept = node.checkpoint is not False
+            box.workflow = node.target if node.callee == "workflow" else ""
         cluster.boxes.append(box)
         self._arrows(node, box.key, seen)
         return box.key, box.key
@@ -311,9 +314,13 @@ def _element_expressions(node: model.MapNode) -> Iterator[model.Expr]:
 _HANDLE = re.compile(r'("(?:[^"\\]|\\.)*")|&(?=\w)')
 
 
+_UNPACK = re.compile(r"\bunpack\(([\w/#.]+), \d+\)\[(\d+)\]")
+
+
 def _short(expr: model.Expr, before: str = "") -> str:
     """An expression for people: not too long, and a handle is the name that the spec says."""
     label = before + _HANDLE.sub(lambda found: found[1] or "", text(expr))
+    label = _UNPACK.sub(r"\1[\2]", label)
     return label if len(label) <= MAX_LABEL else label[: MAX_LABEL - 1] + "…"
 
 

@@ -284,6 +284,10 @@ def list_runs(
 def show(
     run_id: RunId,
     task: Annotated[str | None, typer.Argument(metavar="TASK", show_default=False)] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a report to be opened in a browser."),
+    ] = None,
     store: Store = None,
     json: Json = False,
 ) -> None:
@@ -294,10 +298,11 @@ def show(
     \b
     wfc show march
     wfc show march 'main/tables[17]/parse'
+    wfc show march --html report.html         graph, timeline, tasks and failures in one file
     """
     from wfc.cli import show as command
 
-    command.show(run_id, task, store, as_json=json)
+    command.show(run_id, task, store, as_json=json, html=html)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfc import api
@@ -15,6 +16,7 @@ from wfc.cli.out import (
     indented,
     print_json,
     reported,
+    say,
     size_text,
     usage,
 )
@@ -26,17 +28,22 @@ if TYPE_CHECKING:
     from wfc.history import TaskInfo
     from wfc.runtime.progress import Waiting
 
-ORDER = ("failed", "retrying", "running", "done")
+ORDER = ("failed", "retrying", "caught", "running", "done")
 """What is shown first."""
 
 PRINTED = 2000
 """Characters that are shown of what a task printed; `wfc logs` shows all."""
 
 
-def show(run_id: str, task: str | None, store: str | None, *, as_json: bool) -> None:
+def show(
+    run_id: str, task: str | None, store: str | None, *, as_json: bool, html: Path | None
+) -> None:
     """The command."""
     with reported():
         run = api.get(run_id, store=store)
+        if html is not None:
+            _write_report(run, html)
+            return
         tasks = run.tasks()
         if task is not None:
             _show_task(run, [t for t in tasks if t.id == task], task, as_json=as_json)
@@ -69,6 +76,17 @@ def show(run_id: str, task: str | None, store: str | None, *, as_json: bool) -> 
             print(first_line(info.error, columns()))
 
 
+def _write_report(run: api.Run, path: Path) -> None:
+    from wfc.report import report
+
+    text = report(run)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        usage(f"cannot write {path}: {error.strerror}")
+    say(f"wrote {path}: open it in a browser")
+
+
 def _print_waits(waits: list[Waiting]) -> None:
     for wait in waits[:10]:
         print(f"  waits for {waiting(wait, time.time())}")
@@ -85,7 +103,7 @@ def _table(tasks: list[TaskInfo]) -> list[str]:
     for those that failed."""
     groups: dict[tuple[str, str], list[TaskInfo]] = {}
     for task in tasks:
-        alone = task.state in ("failed", "retrying")
+        alone = task.error is not None
         key = (task.state, task.id if alone else without_indices(task.id))
         groups.setdefault(key, []).append(task)
     rows = [_row(key, members) for key, members in groups.items()]
