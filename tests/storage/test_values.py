@@ -14,7 +14,7 @@ import pytest
 
 from tests.storage.faults import FaultyFiles, LoggedFiles, ShortFiles
 from tests.storage.test_journal import KEY
-from wfc.runtime.codec import decode_buffer, encode_buffers
+from wfc.runtime.codec import Buffer, decode_buffer, encode_buffers
 from wfc.runtime.names import BadName
 from wfc.runtime.seal import Sealer
 from wfc.runtime.storage_errors import CorruptValue, StorageError
@@ -167,6 +167,18 @@ class TestFolder(ValueStoreContract):
         values = FolderValues(quick, Sealer(KEY), files=ShortFiles())
         size, seal = values.put("r1/a", [b"a" * 1000, b"b" * 100_000])
         assert bytes(values.get("r1/a", size, seal)) == b"a" * 1000 + b"b" * 100_000
+
+    def test_large_values_are_written_in_pieces(self, quick: Path) -> None:
+        sizes: list[int] = []
+
+        class Noting(Files):
+            def write(self, file: int, data: Buffer) -> int:
+                sizes.append(len(data))
+                return super().write(file, data)
+
+        FolderValues(quick, Sealer(KEY), files=Noting()).put("r1/a", [bytes(5_000_000)])
+        assert sum(sizes) == 5_000_000
+        assert max(sizes) == 1 << 20
 
     @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS])
     def test_every_call_fails_once(self, quick: Path, code: int) -> None:
