@@ -13,11 +13,16 @@ from collections.abc import Iterable, Iterator
 BUDGET = 0.03
 """Seconds of work that a batch is meant to be, at least."""
 
-WORTH = 30
-"""How many times more work than its fixed cost a batch is meant to be."""
+WORTH = 60
+"""How many times more work than its fixed cost a batch is meant to be: what the cost is on top."""
 
 LONG = 0.05
 """Seconds from which an element counts as long: it is never batched with others on purpose."""
+
+AHEAD = 1.0
+"""Seconds up to which an element is sent before there is a slot for it, where it will run in whichever
+is free first: between two batches a slot waits some milliseconds for the next one. What takes longer
+does not feel that, and would only keep what is more urgent waiting."""
 
 GROWTH = 32
 """How many times larger than anything seen so far the next batch of a kind may be."""
@@ -164,16 +169,19 @@ class Pace:
         self._longs = self._longs * 0.995 + (seconds > LONG)
         self.largest = max(self.largest, count)
 
-    def group(self, budget: float) -> int:
-        """How many elements make up `budget` seconds, at least 1."""
+    def group(self, budget: float, *, last: bool = False) -> int:
+        """How many elements make up `budget` seconds, at least 1.
+
+        Towards the end (`last`) two long ones in one batch would run one after the other while other
+        slots have nothing to do: there, that is kept improbable.
+        """
         if not self.known:
             return 1
         mean = max(self.mean, 1e-7)
         if mean >= LONG:
             return 1
         size = min(budget / mean, GROWTH * max(1, self.largest), MAX_ELEMENTS)
-        if self._longs > 0.01:
-            # Two long ones in one batch would run one after the other: keep that improbable.
+        if last and self._longs > 0.01:
             size = min(size, 0.2 * self._seen / self._longs)
         return max(1, int(size))
 
@@ -184,5 +192,9 @@ def share(queued: float, slots: int, overhead: float) -> float:
     Guided self-scheduling: half of an even share, so that batches shrink towards the end and the
     slots finish together; never so small that the cost of a batch (`overhead`) outweighs its work.
     """
-    most = max(BUDGET, WORTH * overhead)
-    return min(most, max(queued / (2 * max(1, slots)), overhead))
+    return min(full(overhead), max(queued / (2 * max(1, slots)), overhead))
+
+
+def full(overhead: float) -> float:
+    """Seconds of work in a batch while there is plenty of it."""
+    return max(BUDGET, WORTH * overhead)

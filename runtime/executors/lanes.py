@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from itertools import islice
 
-from wfc.runtime.executors.batching import LONG, MAX_BYTES, Pace, Ranges, share
+from wfc.runtime.executors.batching import LONG, MAX_BYTES, Pace, Ranges, full, share
 from wfc.runtime.executors.flights import Job, Key, Load, Segment
 from wfc.runtime.work import Shape
 
@@ -111,13 +111,14 @@ class Lane:
 
     # ------------------------------------------------------------------ batches
 
-    def short(self, paces: dict[Key, Pace]) -> bool:
-        """Whether the next batch may wait behind another one: known to be short."""
+    def short(self, paces: dict[Key, Pace], below: float = LONG) -> bool:
+        """Whether the next batch may wait behind another one: its elements are known to take less than
+        `below` seconds."""
         if self.suspects:
             return False
         head = self._head()
         pace = paces.get(head.key) if head else None
-        return bool(head and not head.alone and pace and pace.known and pace.mean < LONG)
+        return bool(head and not head.alone and pace and pace.known and pace.mean < below)
 
     def fill(self, paces: dict[Key, Pace], slots: int, overhead: float, grouping: bool) -> Load:
         """Take the next batch out of the queue; empty when nothing may run."""
@@ -133,6 +134,7 @@ class Lane:
             return Load(first, suspect=True)
         load = Load()
         budget = share(self.seconds(paces), slots, overhead)
+        last = budget < full(overhead)
         weight = 0.0
         taken: set[int] = set()
         while job := self._head():
@@ -143,7 +145,7 @@ class Lane:
                 single or job.work.id in taken or (pace is not None and pace.mean > room)
             ):
                 break
-            most = 1 if single or pace is None else pace.group(room)
+            most = 1 if single or pace is None else pace.group(room, last=last)
             each = job.slicer.weight(job.todo.first)
             if each:
                 most = max(1, min(most, int((MAX_BYTES - weight) / each)))

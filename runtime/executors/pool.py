@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from wfc.runtime.executors.batching import LONG
+from wfc.runtime.executors.batching import AHEAD, LONG
 from wfc.runtime.executors.flights import (
     Dropped,
     Flight,
@@ -203,7 +203,8 @@ class Pool:
         shared = self._on.busy + 1.0 / slots - 1e-6 if self._transport.exclusive else 0.0
         if lane.flights < slots and shared <= 1.0:
             return True
-        return lane.flights < 2 * slots and shared <= 2.0 and lane.short(self._on.paces)
+        below = LONG if self._transport.pinned else AHEAD
+        return lane.flights < 2 * slots and shared <= 2.0 and lane.short(self._on.paces, below)
 
     def _launch(self, lane: Lane, slots: int) -> bool:
         load = lane.fill(self._on.paces, slots, self._transport.overhead, self._grouping)

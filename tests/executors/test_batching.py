@@ -82,13 +82,14 @@ def test_a_cold_start_counts_only_while_nothing_better_is_known() -> None:
     assert pace.mean == pytest.approx(1e-4)
 
 
-def test_rare_long_elements_keep_batches_small() -> None:
+def test_rare_long_elements_keep_the_last_batches_small() -> None:
     smooth, heavy = Pace(), Pace()
     for _ in range(20):
         smooth.observe(100, 0.01)
         heavy.observe(100, 0.01)
     heavy.observe(1, 0.4)
-    assert heavy.group(BUDGET) < smooth.group(BUDGET) / 2
+    assert heavy.group(1.0, last=True) < heavy.group(1.0) / 2
+    assert smooth.group(1.0, last=True) == smooth.group(1.0)
 
 
 @given(st.floats(0, 1e4), st.integers(1, 500), st.floats(1e-4, 0.01))
