@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         runs,
         start,
     )
+    from wfc.dag import to_ray_dag
     from wfc.plan.model import Plan
     from wfc.runtime.storage_errors import Owned, StorageError
     from wfc.runtime.values import ErrorInfo, Pending, Result, WaitResult
@@ -69,10 +70,12 @@ __all__ = [
     "sleep",
     "start",
     "task_id",
+    "to_ray_dag",
     "wait",
 ]
 
 _HOME = {
+    "wfc.dag": ("to_ray_dag",),
     "wfc.plan.model": ("Plan",),
     "wfc.runtime.storage_errors": ("Owned", "StorageError"),
     "wfc.runtime.values": ("ErrorInfo", "Pending", "Result", "WaitResult"),

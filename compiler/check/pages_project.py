@@ -374,4 +374,15 @@ workflow main() -> float:
     return SHARE
 """,
     ),
+    (
+        codes.NOT_STATIC,
+        "not a static workflow",
+        "A Ray DAG is made before anything runs: `wfc compile --emit ray` and `wfc.to_ray_dag` take a "
+        "workflow in which constants and given parameters alone decide what there is to run. A branch on "
+        "what a task gives, a fan-out over it, `catch`, `wait`, `sleep`, `receive`, `cancel`, `fail`, "
+        "`finally` and `inplace` are decided at run time: `[f(x) for x in range(3)]` can be in a graph, and "
+        "`[f(x) for x in files(day)]` cannot. For `--emit ray` parameters are not known either.",
+        "",
+        "",
+    ),
 )

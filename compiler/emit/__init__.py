@@ -11,7 +11,7 @@ from wfc.compiler.limits import deep
 if TYPE_CHECKING:
     from wfc.compiler import Compiled
 
-__all__ = ["FORMS", "emit"]
+__all__ = ["FORMS", "STATIC", "emit"]
 
 
 def _plan(compiled: Compiled) -> str:
@@ -47,6 +47,13 @@ def _svg(compiled: Compiled) -> str:
     return svg(compiled.plan)
 
 
+def _ray(compiled: Compiled) -> str:
+    from wfc.compiler.emit.ray import source
+
+    assert compiled.plan is not None
+    return source(compiled.plan)
+
+
 FORMS: dict[str, Callable[[Compiled], str]] = {
     "plan": _plan,
     "ir": _ir,
@@ -54,13 +61,16 @@ FORMS: dict[str, Callable[[Compiled], str]] = {
     "mermaid": _mermaid,
     "svg": _svg,
 }
-"""The forms. A Ray DAG (`ray`) is made elsewhere: that needs Ray."""
+"""The forms that every program has."""
+
+STATIC: dict[str, Callable[[Compiled], str]] = {"ray": _ray}
+"""The forms that only static ones have."""
 
 
 def emit(compiled: Compiled, form: str) -> str:
-    """Write a compiled program; raises `KeyError` for an unknown form.
+    """Write a compiled program; raises `KeyError` for an unknown form, and for `ray` `NotStatic`.
 
     The program must have compiled: `Compiled.plan` is not `None`.
     """
     with deep():
-        return FORMS[form](compiled)
+        return {**FORMS, **STATIC}[form](compiled)

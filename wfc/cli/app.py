@@ -101,7 +101,7 @@ def check(
 def compile(
     target: Target,
     emit: Annotated[
-        str | None, typer.Option(metavar="plan|svg|dot|mermaid|ir", help="What to print.")
+        str | None, typer.Option(metavar="plan|svg|dot|mermaid|ray|ir", help="What to print.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to a file.")
@@ -113,11 +113,12 @@ def compile(
     no_optimize: NoOptimize = False,
     strict: Strict = False,
 ) -> None:
-    """Turn a workflow into a plan, or into a picture of it.
+    """Turn a workflow into a plan, into a picture of it, or into a Ray DAG.
 
     \b
     wfc compile etl.wf --explain
     wfc compile etl.wf:main --emit svg -o etl.svg
+    wfc compile etl.wf --emit ray -o dag.py   Python that builds a Ray DAG, if it can be one
     wfc compile etl.wf -o etl.json            then: wfc run etl.json
     """
     from wfc.cli import specs as command

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wfc.cli.out import diagnostics, print_json, reported, say, stop, usage
-from wfc.errors import USAGE
+from wfc.errors import USAGE, SpecError
 
 
 def check(paths: Sequence[Path], *, strict: bool, form: str) -> None:
@@ -47,21 +47,28 @@ def compile(
     strict: bool,
 ) -> None:
     """The command."""
-    from wfc.compiler.emit import FORMS
+    from wfc.compiler.emit import FORMS, STATIC
     from wfc.compiler.emit import emit as written
+    from wfc.plan.unroll import NotStatic
     from wfc.specs import compile_path, split_target
 
-    if emit is not None and emit not in FORMS:
-        usage(f"--emit is one of {', '.join(FORMS)}, not {emit!r}")
+    forms = (*FORMS, *STATIC)
+    if emit is not None and emit not in forms:
+        usage(f"--emit is one of {', '.join(forms)}, not {emit!r}")
     with reported():
-        _, done = compile_path(*split_target(target), optimize=optimize, strict=strict)
+        plan, done = compile_path(*split_target(target), optimize=optimize, strict=strict)
         diagnostics(done.diagnostics, done.sources)
         if explain:
             from wfc.compiler.explain import explain as text_of
 
             sys.stdout.write(text_of(done.decisions))
         if emit or output or not explain:
-            _write(written(done, emit or "plan"), output)
+            try:
+                _write(written(done, emit or "plan"), output)
+            except NotStatic as found:
+                from wfc.compiler.emit.ray import refusal
+
+                raise SpecError([refusal(plan, found)], done.sources) from None
 
 
 def _write(text: str, output: Path | None) -> None:
