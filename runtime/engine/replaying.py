@@ -192,16 +192,26 @@ class Replaying(Reports):
             if frame.work is not None:
                 self._forget(frame.work)
             self._frame_attempt(frame, record)
-        elif kind == "unit" and scope is not None and scope.status[index] == DONE:
-            # It was made again, what is not told in a replay.
+        elif (
+            kind == "unit"
+            and scope is not None
+            and (at := self._made_again(scope, record.step)) >= 0
+        ):
             if record.retry_at is None:
-                self.fail(scope, index, record.error)
+                self.fail(scope, at, record.error)
             else:
-                scope.attempts[index] = scope.attempts.get(index, 0) + 1
+                scope.attempts[at] = scope.attempts.get(at, 0) + 1
         elif kind == "unit" and scope is not None:
             nodes = self._unit_nodes(scope, index)
             self._forget_unit(scope, index)
             self._unit_attempt(scope, nodes, record)
+
+    @staticmethod
+    def _made_again(scope: Scope, step: str) -> int:
+        """The node of a step that was done already: it was made again, what is not told in a replay.
+        Negative when it was not."""
+        at, _, _ = scope.g.split_step(step)
+        return at if at is not None and scope.status[at] == DONE else -1
 
     def _unit_nodes(self, scope: Scope, index: int) -> list[int]:
         for work_id in scope.works:
@@ -215,8 +225,8 @@ class Replaying(Reports):
         if not kind or scope is None:
             return
         nodes = self._unit_nodes(scope, index) if kind == "unit" else []
-        if kind == "unit" and scope.status[index] == DONE:
-            scope.again.add(index)
+        if kind == "unit" and (at := self._made_again(scope, record.step)) >= 0:
+            scope.again.add(at)
         if kind == "unit":
             self._forget_unit(scope, index)
         elif frame is not None and frame.work is not None:
