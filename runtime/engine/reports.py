@@ -226,7 +226,7 @@ class Reports(Facts):
         index = work.indices[report.offset]
         if work.fan is not None and work.fan.status[index] != RUNNING:
             return
-        step, options = self._lost_step(work, report.node)
+        step, options, where = self._lost_step(work, report.node)
         attempt = self._attempts(work, index) + 1
         kind = "wfc.WorkerLost" if report.kind == "died" else "wfc.TaskTimeout"
         bases = ("builtins.TimeoutError",) if report.kind == "timeout" else ()
@@ -235,6 +235,7 @@ class Reports(Facts):
             report.reason,
             bases=bases,
             task=self._instance(work, index, step),
+            where=where,
             attempts=attempt,
         )
         if report.kind == "died":
@@ -253,8 +254,10 @@ class Reports(Facts):
         at, _, _ = work.scope.g.split_step(step)
         return f"{work.scope.path}/{step}" if at is None else self.node_path(work.scope, at)
 
-    def _lost_step(self, work: Dispatch, step: str) -> tuple[str, dict[str, Any]]:
-        """The call that was lost, and its options."""
+    def _lost_step(
+        self, work: Dispatch, step: str
+    ) -> tuple[str, dict[str, Any], tuple[int, ...] | None]:
+        """The call that was lost, its options, and where it stands in the spec."""
         if work.kind == "map" and work.fan is not None:
             body = work.scope.g.inner[self.map_node(work.fan).id]
             calls = [n.node for n in body.nodes if isinstance(n.node, CallNode)]
@@ -267,12 +270,12 @@ class Reports(Facts):
             calls = []
         named = [c for c in calls if c.id == step] or calls
         if not named:
-            return step, {}
+            return step, {}, None
         call = named[0]
         options = call.options
         if call.callee == "workflow":
             options = self._first_call_options(self.plan.workflows[call.target].body, set())
-        return (step or call.id), options
+        return (step or call.id), options, tuple(call.where)
 
     def _attempts(self, work: Dispatch, index: int) -> int:
         if work.kind == "map" and work.fan is not None:

@@ -110,33 +110,10 @@ def diagnostics(found: Sequence[Diagnostic], sources: Mapping[str, str]) -> None
         say(summary(found))
 
 
-def failure(error: ErrorInfo, files: Sequence[tuple[str, str]]) -> str:
-    """A task's failure: its line in the spec, its traceback, its id, and how often it was tried.
-
-    `files` are the path and the text of the plan's specs.
-    """
-    parts: list[str] = []
-    if error.traceback:
-        parts.append(error.traceback.rstrip())
-    what = error_text(error)
-    tries = "" if error.attempts == 1 else f", {error.attempts} attempts"
-    head = f"task {error.task} failed{tries}: {what}" if error.task else what
-    if error.where and error.where[0] < len(files):
-        from wfc.dsl.ast import Span
-        from wfc.dsl.diagnostics import Diagnostic
-        from wfc.dsl.render import render
-
-        path, text = files[error.where[0]]
-        at = Diagnostic("", head, Span(path, *error.where[1:5]), label="called here")
-        shown = render([at], {path: text}, color=colored()).rstrip()
-        parts.append(shown.replace("error[]", "error", 1))  # it is no finding of a check: no code
-    else:
-        parts.append(f"error: {head}")
-    return "\n\n".join(parts)
-
-
 def error_text(error: ErrorInfo) -> str:
-    """`KeyError: 'x'`, as Python would say it."""
+    """`KeyError: 'x'`, as Python would say it; of errors of ours, which are sentences, the message."""
+    if error.message and error.type.startswith("wfc."):
+        return error.message
     kind = error.type.removeprefix("builtins.")
     return f"{kind}: {error.message}" if error.message else kind
 

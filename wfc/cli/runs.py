@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,9 +12,9 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from wfc.cli.failures import failure
 from wfc.cli.out import (
     diagnostics,
-    failure,
     loose_json,
     print_json,
     reported,
@@ -257,12 +258,14 @@ def _finish(run: Run, done: Outcome, where: Where, show: Show) -> None:
     if done.status == "failed" and done.error is not None and not show.json:
         from wfc.api import plan_of_run
 
-        plan = plan_of_run(run)
-        say(failure(done.error, [(f.path, f.text) for f in plan.files]))
+        say(failure(done.error, plan_of_run(run)))
         say()
-        say(f"run {run.id} failed. What is done is kept; when the cause is mended:")
+        say(f"run {run.id} failed. What is done is kept. When the cause is mended:")
         say(f"  {resume_command(run, where)}")
-        say(f"  {_command(run, where, 'show')}    tells more")
+        ran = done.error.traceback or done.error.type in ("wfc.TaskTimeout", "wfc.WorkerLost")
+        task = shlex.quote(done.error.task) if ran else ""
+        say("For the arguments of the task, and what it printed:" if task else "For all its tasks:")
+        say(f"  {_command(run, where, 'show', task)}")
     elif done.status == "interrupted":
         say(f"run {run.id} was interrupted. To go on:")
         say(f"  {resume_command(run, where)}")
@@ -301,8 +304,6 @@ def resume_command(run: Run, where: Where) -> str:
     return _command(run, where, "resume") + options
 
 
-def _command(run: Run, where: Where, command: str) -> str:
-    import shlex
-
+def _command(run: Run, where: Where, command: str, task: str = "") -> str:
     store = f" --store {shlex.quote(where.store)}" if where.store else ""
-    return f"wfc {command} {run.id}{store}"
+    return f"wfc {command} {run.id}{' ' + task if task else ''}{store}"

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfc import api
+from wfc.cli.failures import failure
 from wfc.cli.inspect import run_json
 from wfc.cli.out import (
     columns,
     error_text,
-    failure,
     first_line,
     indented,
     print_json,
@@ -187,7 +187,7 @@ def _show_task(run: api.Run, found: list[TaskInfo], name: str, *, as_json: bool)
         print(indented(printed[-PRINTED:], "    "))
     if task.error is not None:
         print()
-        print(failure(task.error, [(f.path, f.text) for f in api.plan_of_run(run).files]))
+        print(failure(task.error, api.plan_of_run(run)))
 
 
 def _output(run: api.Run, task: TaskInfo) -> str | None:
