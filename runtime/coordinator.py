@@ -277,8 +277,7 @@ class Coordinator:
             return
         began = time.perf_counter()
         found = progress.moment(self._engine, self._executor, now, self._cached)
-        if self._observer is not None:
-            self._observer.update(found)
+        self._show(lambda seen: seen.update(found))
         if now >= self._next_word:
             self._next_word = now + TELL
             self._committer.tell(found.to_json())
@@ -286,8 +285,7 @@ class Coordinator:
 
     def _print(self, log: Log) -> None:
         """Show and keep what a task printed; of a run that prints without end, the beginning."""
-        if self._observer is not None:
-            self._observer.log(log)
+        self._show(lambda seen: seen.log(log))
         if self._printed > PRINTED:
             return
         text = log.text
@@ -295,6 +293,14 @@ class Coordinator:
         if self._printed > PRINTED:
             text += "\n[what tasks print from here on is shown, but not kept]\n"
         self._committer.print(Printed(log.task, log.attempt, self._clock(), text))
+
+    def _show(self, what: Callable[[Observer], None]) -> None:
+        """Show the observer something. Its terminal may be closed: then nobody looks any more."""
+        if self._observer is not None:
+            try:
+                what(self._observer)
+            except OSError:
+                self._observer = None
 
     def _look_outside(self, now: float) -> None:
         """Signals and cancel requests, which other processes leave in the journal."""
@@ -359,7 +365,12 @@ class Coordinator:
 
     def _finish(self, held: Lease, ended: Ended) -> None:
         error = f"{ended.error.type}: {ended.error.message}" if ended.error else ""
-        self._store.journal.finish(held, ended.status, result=RECORDS.pack(ended), error=error)
+        finish = self._store.journal.finish
+        if finish(held, ended.status, result=RECORDS.pack(ended), error=error):
+            return
+        # It was cancelled at the last moment. Resumed, it has its result.
+        self._outcome = Ended("cancelled", ended.at)
+        finish(held, "cancelled", result=RECORDS.pack(self._outcome))
 
     def _result(self, ended: Ended, began: float) -> Outcome:
         value = None

@@ -197,7 +197,10 @@ class Ending(Calls):
         """An element that the engine runs has failed."""
 
     def abort(self, frame: Frame, outcome: Outcome) -> None:
-        """Stop everything inside a frame, then finalize it with this outcome."""
+        """Stop everything inside a frame, then finalize it with this outcome. A run that is
+        cancelled in its `finally:` goes on with that to its end, and is cancelled all the same."""
+        if frame.phase == "ending" and frame is self.root and outcome[0] == "cancelled":
+            frame.outcome = outcome
         if frame.phase != "running":
             return
         frame.phase = "ending"

@@ -248,15 +248,22 @@ class Journal:
 
     def finish(
         self, held: Lease, status: Status, *, result: bytes | None = None, error: str = ""
-    ) -> None:
-        """End a run and its lease: status, result and error together; raises `StaleLease`."""
+    ) -> bool:
+        """End a run and its lease: status, result and error together; raises `StaleLease`.
+
+        A run that was asked to be cancelled does not succeed: then this is false, and nothing was
+        written but the lease.
+        """
         if status not in ENDED:
             raise ValueError(f"a run does not end {status}")
         error = storable(error)
         now = self._clock()
         with self.database.write() as db:
             lease.advance(db, held, 0, now)
-            row = {**self._row(db, held.run_id), "status": status, "error": error, "finished": now}
+            found = self._row(db, held.run_id)
+            if status == "succeeded" and found["cancel_requested"] is not None:
+                return False
+            row = {**found, "status": status, "error": error, "finished": now}
             statement = sa.update(_RUNS).where(_RUNS.c.run_id == held.run_id)
             ended = {"status": status, "error": error, "finished": now, "cancel_requested": None}
             seal = run_seal(self._sealer, row)
@@ -265,6 +272,7 @@ class Journal:
                 put_blob(db, self._sealer, schema.results, held.run_id, result)
             self._failpoint("finish.updated")
         self._failpoint("finish.committed")
+        return True
 
     # ------------------------------------------------------------------------------ the records
 

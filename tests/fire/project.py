@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -29,7 +29,9 @@ class Project:
         self.store = store
         self.where = list(where)
 
-    def start(self, *arguments: str, before: Sequence[str] = ()) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, before: Sequence[str] = (), environ: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
         """A command on this store, in a session of its own."""
         return subprocess.Popen(
             [*before, *COMMAND, *arguments, "--store", self.store],
@@ -38,16 +40,21 @@ class Project:
             stdin=subprocess.DEVNULL,
             text=True,
             start_new_session=True,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **(environ or {})},
         )
 
     def run(
-        self, workflow: str = "main", before: Sequence[str] = (), **params: object
+        self,
+        workflow: str = "main",
+        before: Sequence[str] = (),
+        environ: Mapping[str, str] | None = None,
+        **params: object,
     ) -> subprocess.Popen[str]:
         """Start run `r`."""
         given = [f"-p{name}={value}" for name, value in {"log": self.log, **params}.items()]
         target = f"{SPEC}:{workflow}"
-        return self.start("run", target, *given, *self.where, "--run-id", "r", before=before)
+        arguments = ["run", target, *given, *self.where, "--run-id", "r"]
+        return self.start(*arguments, before=before, environ=environ)
 
     def resume(self) -> subprocess.Popen[str]:
         """Go on with run `r`."""

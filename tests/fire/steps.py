@@ -88,3 +88,13 @@ def size_when(data: bytes, gate: str, log: str) -> int:
 
 def size(data: bytes) -> int:
     return len(data)
+
+
+def bytes_of(count: int) -> bytes:
+    return bytes(count)
+
+
+def hang_noted(log: str) -> None:
+    note("hangs", log)
+    while True:
+        time.sleep(3600)

@@ -140,6 +140,14 @@ class TestRuns:
         assert not journal.request_cancel("r1")
         assert not journal.peek(journal.acquire("r1")).cancel_requested
 
+    def test_what_is_cancelled_does_not_succeed(self, journal: Journal, lease: Lease) -> None:
+        assert journal.request_cancel("r1")
+        assert not journal.finish(lease, "succeeded", result=b"42")
+        assert journal.run("r1").status == "running"
+        assert journal.result("r1") is None
+        assert journal.finish(lease, "cancelled")
+        assert journal.finish(journal.acquire("r1"), "succeeded", result=b"42")
+
     def test_redefine(self, journal: Journal, lease: Lease) -> None:
         changed = Definition("main", b"another", b"")
         journal.redefine(lease, changed)

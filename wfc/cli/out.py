@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 
 def say(text: str = "") -> None:
-    """A line on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """A line on stderr; nobody may be there to read it any more."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def stop(code: int) -> NoReturn:

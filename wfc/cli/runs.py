@@ -6,7 +6,7 @@ import os
 import shlex
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -193,7 +193,8 @@ def _watch(run_id: str, begin: Callable[[View], Run], where: Where, show: Show) 
             while not run.wait(0.2):
                 pass  # signals are handled between two looks
     finally:
-        seen.close()
+        with suppress(OSError):  # the terminal may be gone
+            seen.close()
     try:
         done = _outcome(run)
     except StorageError as error:
@@ -219,8 +220,12 @@ def _outcome(run: Run) -> Outcome:
         return Outcome(run.id, "succeeded", run.result())  # it had ended before
 
 
+_HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
+
+
 class _Stopping:
-    """While it is entered: Ctrl-C or SIGTERM once, and the run stops cleanly; twice: at once."""
+    """While it is entered: Ctrl-C or SIGTERM once, and the run stops cleanly; twice: at once. A
+    terminal that is closed stops it cleanly, too (but under `nohup`)."""
 
     def __init__(self) -> None:
         self._run: Run | None = None
@@ -234,6 +239,8 @@ class _Stopping:
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
         if self._asked:
+            if number == _HANGUP:  # whoever closes a terminal may have stopped it before
+                return
             os._exit(STOPPED)
         self._asked = True
         say("\nstopping; once more to stop at once")
@@ -241,7 +248,9 @@ class _Stopping:
             self._run.ask_to_stop()
 
     def __enter__(self) -> _Stopping:
-        numbers = (signal.SIGINT, signal.SIGTERM)
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if _HANGUP is not None and signal.getsignal(_HANGUP) is not signal.SIG_IGN:
+            numbers.append(_HANGUP)
         self._before = {number: signal.signal(number, self._heard) for number in numbers}
         return self
 
