@@ -23,8 +23,8 @@ def chains(graph: ir.Graph, ready: set[str], notes: Notes) -> None:
     for id in order:
         if id in taken or _shape(graph.nodes[id]) is None:
             continue
-        chain = _Chain(graph, id, ready, order)
-        while (following := chain.next(taken)) is not None:
+        chain = _Chain(graph, id, ready, order, taken)
+        while (following := chain.next()) is not None:
             chain.extend(following)
         if len(chain.calls) > 1:
             nodes = sorted(chain.nodes, key=order.__getitem__)
@@ -50,10 +50,14 @@ def _shape(node: ir.Node) -> str | None:
 
 
 class _Chain:
-    """A chain that grows: `calls` in order, `nodes` with the expressions between them."""
+    """A chain that grows: `calls` in order, `nodes` with the expressions between them. `taken` are
+    nodes of other units."""
 
-    def __init__(self, graph: ir.Graph, first: str, ready: set[str], order: dict[str, int]) -> None:
+    def __init__(
+        self, graph: ir.Graph, first: str, ready: set[str], order: dict[str, int], taken: set[str]
+    ) -> None:
         self.graph = graph
+        self.taken = taken
         self.order = order
         self.calls = [first]
         self.nodes = {first}
@@ -61,13 +65,13 @@ class _Chain:
         self.given = ready
         self.known: set[str] | None = None
 
-    def next(self, taken: set[str]) -> str | None:
+    def next(self) -> str | None:
         """The call that extends the chain."""
         waiting = self._waiting(self.calls[-1])
         if waiting is None:
             return None
         for id in sorted(waiting, key=self.order.__getitem__):
-            if id in taken or _shape(self.graph.nodes[id]) != self.shape:
+            if id in self.taken or _shape(self.graph.nodes[id]) != self.shape:
                 return None  # it comes first, and would have to wait for the others
             later = self._waiting(id)
             rest = waiting - {id}
@@ -116,6 +120,8 @@ class _Chain:
                     continue
                 seen.add(given)
                 if not isinstance(self.graph.nodes[given], ir.ExprNode) or len(seen) > NEAR:
+                    return None
+                if given in self.taken:
                     return None
                 between.add(given)
                 todo.append(given)
