@@ -6,13 +6,10 @@ control character.
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
+from wfc.plan.names import IN_WORDS, NAME
 from wfc.runtime.storage_errors import StorageError
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-"""What a name looks like, as a whole."""
 
 KEY_DEPTH = 4
 """A value's key has at most so many names, joined by `/`."""
@@ -33,10 +30,7 @@ def check_name(text: str, kind: Kind) -> str:
     """Give back a proper name; raise `BadName` for anything else."""
     if is_name(text):
         return text
-    raise BadName(
-        f"{_shown(text)} is no name for a {kind}: "
-        "1 to 128 letters, digits, '.', '_' and '-' (ASCII), the first a letter or a digit"
-    )
+    raise BadName(f"{_shown(text)} is no name for a {kind}: {IN_WORDS}")
 
 
 def check_key(key: str) -> str:

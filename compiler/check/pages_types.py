@@ -190,4 +190,12 @@ PAGES: tuple[tuple[str, str, str, str, str], ...] = (
         _ask('sleep("5m")\nreturn [ask(v) for v in vendors]'),
         _ask("sleep(5m)\nreturn [ask(v) for v in vendors]"),
     ),
+    (
+        codes.SIGNAL_NAME,
+        "a name that no signal can have",
+        "A signal is sent by `wfc send RUN NAME` and `run.send(name)`, which take names of 1 to 128 letters, "
+        "digits, dots, underscores and hyphens: with another one a `receive` would wait for ever.",
+        _ask('go = receive("approval by the boss")\nreturn [ask(v) for v in vendors] after (go)'),
+        _ask('go = receive("approval.boss")\nreturn [ask(v) for v in vendors] after (go)'),
+    ),
 )

@@ -13,6 +13,7 @@ from wfc.compiler.relations import is_number
 from wfc.compiler.suggest import did_you_mean
 from wfc.compiler.types import ANY, NEVER, NONE, STR, PendingType, ResultType, Type, a_type
 from wfc.dsl import ast
+from wfc.plan.names import IN_WORDS, NAME
 
 
 def duration(frame: Frame, node: ast.Expr, what: str) -> None:
@@ -76,6 +77,10 @@ def _receive(frame: Frame, node: ast.Call) -> Type:
     given = _named(frame, node, ("name", "timeout"))
     if "name" in given:
         _text(frame, given["name"], "the name of a signal")
+        name = frame.value_of(given["name"])
+        if isinstance(name, str) and not NAME.fullmatch(name):
+            text = "no signal can have this name"
+            frame.report(codes.SIGNAL_NAME, text, given["name"].span, "not a name", IN_WORDS)
     if "timeout" in given:
         duration(frame, given["timeout"], "the timeout of `receive`")
     frame.started += 1

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from wfc.plan.model import CancelNode, Node, Quorum, ReceiveNode, SleepNode, WaitNode
+from wfc.plan.names import IN_WORDS, NAME
 from wfc.runtime.engine.evaluate import as_pending, hollow
 from wfc.runtime.engine.joins import Joins
 from wfc.runtime.engine.records import Fired, Signalled
@@ -257,6 +258,11 @@ class Waits(Joins):
         self.timer(scope, index, seconds, lambda: self.settle(scope, index, NONE))
 
     def _receive(self, scope: Scope, index: int, node: ReceiveNode, name: str) -> None:
+        if not NAME.fullmatch(name):
+            self._wrong(
+                scope, index, f"no signal can have the name {name!r}: {IN_WORDS}", "ValueError"
+            )
+            return
         waiting = self.signals.get(name)
         if waiting:
             self._received(scope, index, node, waiting.popleft())

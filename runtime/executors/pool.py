@@ -161,15 +161,20 @@ class Pool:
     def _tasks(self) -> list[tuple[Work, int, float]]:
         """What runs now: work, offset, and for how long nothing was heard of it; the longest first.
 
-        A batch runs its elements in order: of each, the first that is not reported.
+        Batches run in the order in which they were sent, and each its elements in order: of as many
+        as there are slots, the first that is not reported.
         """
         now = self._clock()
         out = []
+        left: dict[int, int] = {}
         for flight in self._on.flights.values():
-            front = flight.segments()
-            if front and (flight.completed or not flight.ahead):
-                job, offset, _ = front[0]
-                out.append((job.work, offset, now - flight.heard))
+            lane = flight.lane
+            slots = 1 if lane.home is not None else self._transport.slots(lane.shape)
+            free = left.setdefault(id(lane), slots)
+            front = flight.segments() if free else []
+            if front:
+                left[id(lane)] = free - 1
+                out.append((front[0][0].work, front[0][1], now - flight.heard))
         return sorted(out, key=lambda task: -task[2])
 
     def close(self) -> None:
