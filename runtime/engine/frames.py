@@ -256,6 +256,10 @@ class Frames(Ending):
     def restart(self, scope: Scope, index: int) -> None:
         """Run a node again whose value was not kept."""
         scope.loose.add(index)
+        for id in scope.works:  # it is no longer of the unit that it was run in
+            work = self.works.get(id)
+            if work is not None and index in work.nodes:
+                work.nodes = [i for i in work.nodes if i != index]
         ended: Frame | None = scope.state.get(("ended", index))
         if ended is None or ended.exit_at is None or not ended.exit_at[0].alive:
             self.later(self.start, scope, index)
