@@ -93,7 +93,9 @@ def _reap(children: dict[int, int], control: socket.socket | None) -> None:
             number = children.pop(pid)
             _end(pid)  # what it started itself
             if control is not None:
-                control.sendall(EXITED.pack(number, status))
+                # Nobody listens any more: the end of `control` is read next, and ends all this.
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    control.sendall(EXITED.pack(number, status))
 
 
 def _kill(number: int, children: dict[int, int]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from tests.executors.conftest import RUNNER, values
 from tests.executors.fake_runner import rows
 from tests.executors.fakes import PROGRAM, drain, work
 from tests.executors.test_contract import pids, spin
+from wfc.runtime.executors import zygote
 from wfc.runtime.executors.local import LocalTransport, describe_exit
 from wfc.runtime.executors.pool import Pool
 from wfc.runtime.work import Failed, Program, Work
@@ -162,3 +164,13 @@ def test_a_message_larger_than_any_socket_buffer(local: Pool) -> None:
 def test_how_a_process_ended_in_words() -> None:
     assert "SIGKILL" in describe_exit(9)
     assert "exit status 3" in describe_exit(3 << 8)
+
+
+def test_a_zygote_whose_coordinator_is_gone_ends_without_a_word() -> None:
+    control, other = socket.socketpair()
+    child = subprocess.Popen(["true"], start_new_session=True)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    other.close()
+    with control:
+        zygote._reap({child.pid: 1}, control)
+    child.wait()
