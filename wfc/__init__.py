@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         RunCancelled,
         RunFailed,
         RunInfo,
+        RunInterrupted,
         Spec,
         SpecError,
         compile,
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
         start,
     )
     from wfc.dag import to_ray_dag
+    from wfc.history import TaskInfo
     from wfc.plan.model import Plan
+    from wfc.runtime.functions import FunctionsError
     from wfc.runtime.storage_errors import Owned, StorageError
     from wfc.runtime.values import ErrorInfo, Pending, Result, WaitResult
     from wfc.runtime.worker.dynamic import (
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CodeChanged",
     "ErrorInfo",
+    "FunctionsError",
     "Owned",
     "ParameterError",
     "Pending",
@@ -53,9 +57,11 @@ __all__ = [
     "RunCancelled",
     "RunFailed",
     "RunInfo",
+    "RunInterrupted",
     "Spec",
     "SpecError",
     "StorageError",
+    "TaskInfo",
     "WaitResult",
     "attempt",
     "call",
@@ -76,7 +82,9 @@ __all__ = [
 
 _HOME = {
     "wfc.dag": ("to_ray_dag",),
+    "wfc.history": ("TaskInfo",),
     "wfc.plan.model": ("Plan",),
+    "wfc.runtime.functions": ("FunctionsError",),
     "wfc.runtime.storage_errors": ("Owned", "StorageError"),
     "wfc.runtime.values": ("ErrorInfo", "Pending", "Result", "WaitResult"),
     "wfc.runtime.worker.dynamic": (

@@ -126,6 +126,8 @@ def run(
 ) -> Any:
     """Run a workflow and return its result; the arguments are those of `start`.
 
+        wfc.run("etl.wf", day="2026-01-31", local=True)
+
     Raises what `start` raises, `RunFailed` and `RunCancelled`. A `KeyboardInterrupt` leaves the run
     as it stands, to be resumed.
     """
@@ -161,6 +163,10 @@ def start(
 ) -> Run:
     """Start a workflow and return a handle to the run, which goes on in the background.
 
+        run = wfc.start("etl.wf:backfill", month="2026-01", run_id="january")
+        run.status, run.result(timeout=3600)
+
+    `source` is a plan, a spec, or the path of one: `etl.wf`, `etl.wf:workflow`, `plan.json`.
     The workflow's parameters are keywords; `params` takes those whose names are taken here.
     `run_id` names the run (else one is made up), `store` is a folder or a database URL (else
     `WFC_STORE`, else `.wfc`). It runs on Ray (`address`, else `RAY_ADDRESS`, else one that runs
@@ -251,9 +257,11 @@ def resume(
 ) -> Run:
     """Go on with a run that was interrupted, has failed or was cancelled. Returns a handle.
 
-    What is done is not done again. Raises `CodeChanged` when code that the run uses is not what it
-    was, unless `keep` says that what is done counts all the same; `Owned` when another process has
-    the run; `StorageError`.
+        wfc.resume("january").result()
+
+    What is done is not done again; where it runs is chosen as by `start`. Raises `CodeChanged` when
+    code that the run uses is not what it was, unless `keep` says that what is done counts all the
+    same; `Owned` when another process has the run; `StorageError`.
     """
     launch = launcher(local=local, address=address)
     try:
@@ -371,7 +379,10 @@ def state_of(info: RunInfo) -> str:
 
 
 class Run:
-    """A run, whichever process works on it."""
+    """A run, whichever process works on it: `id` is its name, `store` the URL of where it is kept.
+
+    `start`, `resume` and `get` give one.
+    """
 
     def __init__(self, run_id: str, store: str, active: Active | None = None) -> None:
         self.id = run_id
