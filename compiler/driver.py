@@ -28,8 +28,8 @@ def compile_project(
         analysis = analyze(project, strict=strict)
         start = entry(project, workflow)
         found = list(analysis.diagnostics)
-        if isinstance(start, Diagnostic):
-            found.append(start)
+        if isinstance(start, Diagnostic) and not project.entry.broken:
+            found.append(start)  # of a file that could not be read or parsed this would be noise
         if isinstance(start, Diagnostic) or _errors(found):
             return Compiled(None, _sorted(found), sources=project.sources())
         program, refused = lower(project, analysis, start)

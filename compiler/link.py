@@ -91,9 +91,9 @@ class _Linker:
         if text is None:
             text, problem = _text_of(path)
         if problem:
-            self.wrong.append(
-                Diagnostic(codes.UNREADABLE, f"cannot read `{file}`: {problem}", where)
-            )
+            message = f"cannot read `{file}`: {problem}"
+            hint = did_you_mean(path.name, (p.name for p in sorted(path.parent.glob("*.wf"))))
+            self.wrong.append(Diagnostic(codes.UNREADABLE, message, where, hint=hint))
             module = SpecModule(file, path, "", empty, broken=True)
         else:
             result = parse(text, file)

@@ -187,7 +187,8 @@ class Project:
 
     def sources(self) -> dict[str, str]:
         """The text of every file that a span may point into, Python files included."""
-        texts = {m.file: m.text for m in self.modules.values()}
+        unread = {m.file for m in self.modules.values() if m.broken and not m.text}
+        texts = {m.file: m.text for m in self.modules.values() if m.file not in unread}
         texts.update(self.reader.sources())
         return texts
 

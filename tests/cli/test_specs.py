@@ -106,3 +106,18 @@ def test_explain(cli: Any) -> None:
     assert done.exit_code == 0
     assert done.stdout.startswith("WF012: ")
     assert cli("explain", "WF999").exit_code == 2
+
+
+def test_a_spec_that_is_not_there_is_one_error_with_a_hint(cli: Any, project: Path) -> None:
+    (project / "flow.wf").write_text("workflow main() -> int:\n    return 1\n")
+    for command in (("check",), ("run", "--local")):
+        done = cli(*command, "flw.wf")
+        assert done.exit_code == 2
+        assert done.stderr == (
+            "error[WF040]: cannot read `flw.wf`: there is no such file\n"
+            " --> flw.wf:1:1\n"
+            "  |\n"
+            "  = help: did you mean `flow.wf`?\n"
+            "\n"
+            "1 error\n"
+        )
