@@ -36,14 +36,18 @@ def longest(counts: list[Count]) -> Count:
 ''',
     "test_flow.py": """from pathlib import Path
 
-import wfc
+from wfc.testing import crash_everywhere, run
 
 SPEC = Path(__file__).parent / "flow.wf"
 
 
-def test_main(tmp_path):
-    result = wfc.run(SPEC, texts=["a b c", "a b"], local=True, store=tmp_path / "store")
+def test_main():
+    result = run(SPEC, {"texts": ["a b c", "a b"]}).result()
     assert (result.text, result.words) == ("a b c", 3)
+
+
+def test_a_crash_changes_nothing():
+    crash_everywhere(SPEC)
 """,
     ".gitignore": ".wfc/\n__pycache__/\n",
 }
