@@ -26,7 +26,7 @@ from wfc.plan.model import Plan
 from wfc.running import Active, result_of
 from wfc.runtime import codec, coordinator, functions, progress
 from wfc.runtime.coordinator import Observer, Outcome
-from wfc.runtime.engine import Engine
+from wfc.runtime.engine import Engine, records
 from wfc.runtime.journal import Definition, Printed, RunInfo
 from wfc.runtime.names import check_name
 from wfc.runtime.progress import Moment, Waiting
@@ -530,6 +530,12 @@ def plan_of_run(run: Run) -> Plan:
     """The plan that a run was started with."""
     with Store.open(run.store, create=False) as store:
         return plan_in(store.journal.definition(run.id))
+
+
+def records_to_resume(store: Store, run_id: str) -> list[records.Record]:
+    """The records of a run that count when it is resumed: without those of what is tried again."""
+    found = enumerate(history.read(store, run_id))
+    return [record for _, record in coordinator.without_failure(list(found))]
 
 
 def waiting_for(store: Store, run_id: str) -> list[Waiting]:

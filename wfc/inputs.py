@@ -47,8 +47,10 @@ def inputs(
         elif param.default is not None:
             values[param.name] = ex.compile_expr(param.default)({})
     reader = _Reader(plan, find, load)
-    for graph in (entry.body, entry.finally_):
-        found = None if graph is None else reader.call(_Scope(head, graph, values), rest)
+    for graph, path in ((entry.body, head), (entry.finally_, f"{head}/finally")):
+        if graph is None or not task.startswith(path + "/"):
+            continue
+        found = reader.call(_Scope(path, graph, values), task[len(path) + 1 :])
         if found is not None:
             return reader.shown(*found)
     return {}
@@ -169,12 +171,12 @@ class _Reader:
             except Exception:  # not known, or an expression over what is not known
                 from wfc.compiler.emit.text import text
 
-                out[name] = f"{text(_by_value(expr))}    (its value is not kept)"
+                out[name] = f"{text(by_value(expr))}    (its value is not kept)"
         return out
 
     def value(self, expr: Any, scope: _Scope) -> Any:
         """The value of an expression; raises `_Unknown`."""
-        expr = _by_value(expr)
+        expr = by_value(expr)
         env: dict[str, Any] = {name: self._name(name, scope) for name in ex.names(expr)}
         env["$secret"] = _Hidden
         return ex.compile_expr(expr)(env)
@@ -287,12 +289,12 @@ def _outputs(node: model.AnyNode) -> list[str]:
     return list(node.outputs) if isinstance(node, model.BranchNode) else []
 
 
-def _by_value(expr: Any) -> Any:
+def by_value(expr: Any) -> Any:
     """The expression with values in place of handles: there is nothing left to wait for."""
     if isinstance(expr, list):
         if len(expr) == 2 and expr[0] == "handle":
             return ["name", expr[1]]
-        return [_by_value(part) for part in expr]
+        return [by_value(part) for part in expr]
     if isinstance(expr, dict):
-        return {key: _by_value(part) for key, part in expr.items()}
+        return {key: by_value(part) for key, part in expr.items()}
     return expr

@@ -80,7 +80,7 @@ def picture(plan: model.Plan) -> Picture:
         if workflow.finally_ is not None:
             inner = Cluster(drawn.key(), "finally", "finally")
             cluster.clusters.append(inner)
-            drawn.block(workflow.finally_, inner, {}, "")
+            drawn.block(workflow.finally_, inner, {}, "finally/")
     drawn.out.arrows = list(dict.fromkeys(drawn.out.arrows))
     return drawn.out
 

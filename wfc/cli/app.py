@@ -42,6 +42,10 @@ Address = Annotated[
         show_default=False,
     ),
 ]
+Detach = Annotated[
+    bool,
+    typer.Option("--detach", "-d", help="Go on in the background; print the run's id and return."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no task output.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Allow = Annotated[
@@ -194,8 +198,10 @@ def run(
     store: Store = None,
     local: Local = False,
     address: Address = None,
+    detach: Detach = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, parameters too, and start nothing.")
+        bool,
+        typer.Option("--dry-run", help="Show what would run, with how many tasks; start nothing."),
     ] = False,
     quiet: Quiet = False,
     json: Json = False,
@@ -208,6 +214,8 @@ def run(
     wfc run etl.wf -p day=2026-01-31
     wfc run etl.wf:backfill --params march.toml --run-id march
     wfc run etl.wf --local --json             no Ray; the result and the run as one JSON object
+    wfc run etl.wf --dry-run                  which tasks, and how many
+    wfc run etl.wf --detach                   in the background; wfc show tells how it stands
 
     Exit codes: 0 done, 1 failed, 2 usage, spec or parameters, 3 cancelled or interrupted,
     4 refused (owned by another process, or the code has changed), 5 storage.
@@ -221,6 +229,7 @@ def run(
         run_id=run_id,
         where=command.Where(store, local, address, tuple(allow_module or ())),
         dry_run=dry_run,
+        apart=detach,
         show=command.Show(quiet, json),
         optimize=not no_optimize,
     )
@@ -231,7 +240,10 @@ def resume(
     run_id: Annotated[str | None, typer.Argument(metavar="RUN", show_default=False)] = None,
     all: Annotated[bool, typer.Option("--all", help="Every run that has not ended.")] = False,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Show what has changed since; resume nothing.")
+        bool,
+        typer.Option(
+            "--plan", help="Show what has changed, what is kept and what runs; resume nothing."
+        ),
     ] = False,
     keep: Annotated[
         bool, typer.Option("--keep", help="Code has changed: keep what is done all the same.")
@@ -239,6 +251,7 @@ def resume(
     store: Store = None,
     local: Local = False,
     address: Address = None,
+    detach: Detach = False,
     quiet: Quiet = False,
     json: Json = False,
     allow_module: Allow = None,
@@ -247,8 +260,9 @@ def resume(
 
     \b
     wfc resume march
-    wfc resume march --plan                   has code changed since?
-    wfc resume --all
+    wfc resume march --plan                   what has changed, what is kept, what runs
+    wfc resume --all                          every run that was interrupted
+    wfc resume march --detach                 in the background
     """
     from wfc.cli import runs as command
 
@@ -257,6 +271,7 @@ def resume(
         every=all,
         plan=plan,
         keep=keep,
+        apart=detach,
         where=command.Where(store, local, address, tuple(allow_module or ())),
         show=command.Show(quiet, json),
     )

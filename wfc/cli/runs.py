@@ -60,13 +60,14 @@ def run(
     run_id: str | None,
     where: Where,
     dry_run: bool,
+    apart: bool,
     show: Show,
     optimize: bool,
 ) -> None:
     """The command."""
     from wfc.params import read_file
 
-    with reported(), _launching(where, unless=dry_run) as launch:
+    with reported(), _launching(where, unless=dry_run or apart) as launch:
         from wfc.api import Prepared, new_id
         from wfc.runtime.names import check_name
 
@@ -74,9 +75,16 @@ def run(
         ready = Prepared(plan, where.allow)
         params = ready.parse(texts, read_file(file) if file else {})
         name = check_name(run_id, "run") if run_id else new_id(plan)
-        if dry_run or launch is None:
-            say(f"ok: {target} would run as {plan.entry}, with {_listed(params)}")
+        if dry_run:
+            _show_forecast(target, plan, params, show)
             stop(DONE)
+        if launch is None:
+            from wfc.cli.detach import detach
+
+            again = ["run", target, "--run-id", name, *(f"--param={text}" for text in texts)]
+            again += [f"--params={file}"] if file else []
+            again += [] if optimize else ["--no-optimize"]
+            detach(again, name, where, as_json=show.json)
         _watch(
             name,
             lambda seen: ready.start(params, launch, run_id=name, store=where.store, observer=seen),
@@ -97,8 +105,23 @@ def _plan(target: str, optimize: bool, *, quiet: bool) -> Plan:
     return plan
 
 
-def _listed(params: dict[str, Any]) -> str:
-    return ", ".join(f"{k}={v!r}" for k, v in params.items()) or "no parameters"
+def _show_forecast(target: str, plan: Plan, params: dict[str, Any], show: Show) -> None:
+    """What would run, with what is known of it before anything has."""
+    from wfc.forecast import forecast
+
+    found = forecast(plan, params)
+    if show.json:
+        calls = [{"task": one.path, "count": one.count, "why": one.why or None} for one in found]
+        print_json({"workflow": plan.entry, "params": loose_json(params), "calls": calls})
+        return
+    given = ", ".join(f"{k}={v!r}" for k, v in params.items()) or "no parameters"
+    say(f"ok: {target} would run as {plan.entry}, with {given}")
+    for one in found:
+        times = "?" if one.count is None else f"{one.count:,}"
+        print(f"{times:>9} x  {one.path}" + (f"    {one.why}" if one.why else ""))
+    known = sum(one.count for one in found if one.count is not None)
+    more = ", and what is not known yet" if any(one.count is None for one in found) else ""
+    say(f"{known:,} task{'' if known == 1 else 's'}{more}; nothing was started")
 
 
 @contextmanager
@@ -122,14 +145,26 @@ def resume(
     every: bool,
     plan: bool,
     keep: bool,
+    apart: bool,
     where: Where,
     show: Show,
 ) -> None:
     """The command."""
+    if apart and run_id is not None and not plan:
+        from wfc.cli.detach import detach
+
+        with reported():
+            again = ["resume", run_id, *(["--keep"] if keep else [])]
+            detach(again, run_id, where, as_json=show.json)
     if every == (run_id is not None):
         usage("name a run, or say --all")
     if plan:
-        _show_plan(run_id, where)
+        from wfc.cli.resuming import show_plan
+
+        with reported():
+            for name in [run_id] if run_id is not None else _interrupted(where):
+                show_plan(name, where, as_json=show.json)
+            stop(DONE)
     with reported():
         names = [run_id] if run_id is not None else _interrupted(where)
         code = DONE
@@ -148,19 +183,6 @@ def _interrupted(where: Where) -> list[str]:
     from wfc import api
 
     return [info.run_id for info in api.runs("interrupted", store=where.store)]
-
-
-def _show_plan(run_id: str | None, where: Where) -> None:
-    from wfc import api
-    from wfc.runtime.store import Store
-
-    with reported(), Store.open(api.store_url(where.store), create=False) as store:
-        changed = api.changes(store.journal.definition(run_id or ""))
-        for change in changed:
-            print(change)
-        if not changed:
-            print("nothing has changed: all that is done counts")
-        stop(DONE)
 
 
 def _resume(run_id: str, keep: bool, where: Where, show: Show) -> None:

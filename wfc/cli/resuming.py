@@ -1,0 +1,78 @@
+"""`wfc resume --plan`: what has changed since, what is kept, what runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wfc import api
+from wfc.cli.out import print_json
+from wfc.cli.progress import waiting
+from wfc.history import History, without_indices
+from wfc.runtime import progress
+from wfc.runtime.engine import Engine
+from wfc.runtime.store import Store
+
+if TYPE_CHECKING:
+    from wfc.cli.runs import Where
+
+ROWS = 40
+
+
+def show_plan(run_id: str, where: Where, *, as_json: bool) -> None:
+    """Print what a resume of the run would keep and run. Raises `StorageError`."""
+    with Store.open(api.store_url(where.store), create=False) as store:
+        found = _plan_of(store, run_id)
+    if as_json:
+        print_json(found)
+        return
+    print(f"{run_id}  {found['status']}")
+    if found["status"] == "succeeded":
+        print("  it has succeeded: there is nothing left to do")
+        return
+    for change in found["changed"]:
+        print(f"  changed  {change}")
+    if not found["changed"]:
+        print("  nothing has changed since: all that is done counts")
+    _print("  kept     ", [f"{n:>7,} x  {task}" for task, n in found["kept"].items()])
+    left = [f"{n:>7,} of {total:,} {what} in {path}" for path, what, n, total in found["left"]]
+    _print("  runs     ", left or ["what comes after"])
+    _print("  waits for ", found["waits_for"])
+    if found["changed"]:
+        print(f"  wfc resume {run_id} --keep counts what is done all the same")
+
+
+def _print(head: str, lines: list[str]) -> None:
+    for n, line in enumerate(lines[:ROWS]):
+        print((head if n == 0 else " " * len(head)) + line)
+    if len(lines) > ROWS:
+        print(" " * len(head) + f"and {len(lines) - ROWS:,} more")
+
+
+def _plan_of(store: Store, run_id: str) -> dict[str, Any]:
+    definition = store.journal.definition(run_id)
+    info = store.journal.run(run_id)
+    plan = api.plan_in(definition)
+    engine = Engine(plan)
+    records = api.records_to_resume(store, run_id)
+    for record in records:
+        engine.replay(record)
+    done = api.with_code(store, run_id, lambda: History(plan, records)).tasks
+    kept: dict[str, int] = {}
+    for task in done.values():
+        if task.kept and task.state in ("done", "caught"):
+            name = without_indices(task.id)
+            kept[name] = kept.get(name, 0) + 1
+    left: list[tuple[str, str, int, int]] = []
+    for group in progress.groups(engine, {}):
+        missing = group.total - group.done - group.failed
+        if missing > 0:
+            what = "calls" if group.kind == "workflow" else "elements"
+            left.append((group.path, what, missing, group.total))
+    return {
+        "run_id": run_id,
+        "status": api.state_of(info),
+        "changed": api.changes(definition) if info.status != "succeeded" else [],
+        "kept": kept,
+        "left": left,
+        "waits_for": [waiting(wait, None) for wait in progress.waits(engine)],
+    }
