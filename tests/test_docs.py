@@ -75,7 +75,7 @@ def test_the_readme_shows_the_example_as_it_is() -> None:
 def mentioned() -> list[tuple[str, str]]:
     """The commands of ours that are named anywhere in the docs, with their page."""
     out = []
-    for page in PAGES:
+    for page in [*PAGES, *sorted(ROOT.glob("examples/*/README.md"))]:
         text = page.read_text()
         shown = [line for b in blocks(text) if b.language in ("sh", "console")
                  for line in b.text.splitlines()]  # fmt: skip
