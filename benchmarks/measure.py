@@ -8,6 +8,7 @@ largest figure are shown beside it.
 from __future__ import annotations
 
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -90,9 +91,25 @@ def timed(run: Callable[[], Any], expected: Any) -> float:
     start = time.perf_counter()
     result = run()
     seconds = time.perf_counter() - start
+    tidy()
     if result != expected:
         raise SystemExit(f"a benchmark gave {result!r}, not {expected!r}")
     return seconds
+
+
+_folders: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def fresh() -> str:
+    """A folder of one's own. It goes once the clock has stopped: to delete is not what is measured."""
+    _folders.append(tempfile.TemporaryDirectory(prefix="wfc-bench-"))
+    return _folders[-1].name
+
+
+def tidy() -> None:
+    """Delete what `fresh` gave."""
+    while _folders:
+        _folders.pop().cleanup()
 
 
 def times(factor: float, of: str, ours: str = "wfc") -> dict[str, Any]:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measure import fresh
+
 FOLDER = Path(__file__).parent
 SPEC = FOLDER / "work.wf"
 
@@ -23,8 +25,7 @@ def ours_of(plan: Any, **params: Any) -> Callable[[], Any]:
     import wfc
 
     def run() -> Any:
-        with tempfile.TemporaryDirectory(prefix="wfc-bench-") as store:
-            return wfc.run(plan, params=params, store=store)
+        return wfc.run(plan, params=params, store=fresh())
 
     return run
 

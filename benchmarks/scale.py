@@ -57,7 +57,7 @@ def million(n: int) -> Row:
 def memory(n: int) -> Row:
     def each() -> float:
         found = child("fan_out", n)
-        return float(found["peak"] - found["before"]) / n
+        return float(found["grown"]) / n
 
     return Row(
         12,

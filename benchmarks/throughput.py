@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import pickle
 import sqlite3
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Makers, Row, rate, times
+from benchmarks.measure import Makers, Row, fresh, rate, times
 from benchmarks.ours import ours, ours_of, written
 
 
@@ -133,22 +132,21 @@ def bare_loop(n: int) -> Callable[[], Any]:
     """A loop that pickles each step and inserts it into SQLite, a transaction per thousand."""
 
     def run() -> Any:
-        with tempfile.TemporaryDirectory(prefix="wfc-bench-") as folder:
-            db = sqlite3.connect(Path(folder, "floor.db"))
-            db.execute("pragma journal_mode=wal")
-            db.execute("pragma synchronous=full")
-            db.execute("create table steps (n integer primary key, state blob)")
-            k, rows = 0, []
-            for i in range(n):
-                k += 1
-                rows.append((i, pickle.dumps((k, n - i), 5)))
-                if len(rows) == 1000:
-                    db.executemany("insert into steps values (?, ?)", rows)
-                    db.commit()
-                    rows = []
-            db.executemany("insert into steps values (?, ?)", rows)
-            db.commit()
-            db.close()
-            return k
+        db = sqlite3.connect(Path(fresh(), "floor.db"))
+        db.execute("pragma journal_mode=wal")
+        db.execute("pragma synchronous=full")
+        db.execute("create table steps (n integer primary key, state blob)")
+        k, rows = 0, []
+        for i in range(n):
+            k += 1
+            rows.append((i, pickle.dumps((k, n - i), 5)))
+            if len(rows) == 1000:
+                db.executemany("insert into steps values (?, ?)", rows)
+                db.commit()
+                rows = []
+        db.executemany("insert into steps values (?, ?)", rows)
+        db.commit()
+        db.close()
+        return k
 
     return run

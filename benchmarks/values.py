@@ -4,11 +4,10 @@ on through the object store."""
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.measure import Makers, Row, rate, times
+from benchmarks.measure import Makers, Row, fresh, rate, times
 from benchmarks.ours import ours
 
 
@@ -48,7 +47,7 @@ def ray_arrays(n: int, size: int) -> Callable[[], Any]:
         return float(sum(one.sum() for one in arrays))
 
     def run() -> Any:
-        with tempfile.TemporaryDirectory(prefix="wfc-bench-") as folder:
-            return ray.get(reduce.remote(*[array.remote(size, i, folder) for i in range(n)]))
+        folder = fresh()
+        return ray.get(reduce.remote(*[array.remote(size, i, folder) for i in range(n)]))
 
     return run
