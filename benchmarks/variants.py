@@ -14,7 +14,7 @@ PLAIN = "plain Ray"
 
 def rows(small: int) -> Makers:
     """The rows, a `small`-th of the work."""
-    for milliseconds, n in ((1, 2_000), (20, 200)):
+    for milliseconds, n in ((1, 2_000), (20, 400)):
         yield 1, lambda ms=milliseconds, n=n: _naps(n // small, ms)
     for size, n in ((10, 5_000), (1_000, 5_000), (60_000, 1_000)):
         yield 1, lambda size=size, n=n: _texts(n // small, size)
