@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from wfc.plan.model import BranchNode, MapNode, Plan
+from wfc.plan.model import BranchNode, CallNode, MapNode, Plan
 from wfc.runtime.coordinator import RECORDS
 from wfc.runtime.engine import records
 from wfc.runtime.progress import Moment
@@ -67,6 +67,7 @@ class _Names:
 
     def __init__(self, plan: Plan) -> None:
         self.fans: set[str] = set()
+        self._origins: dict[str, dict[str, str | None]] = {}
         calls: set[str] = set()
         others: set[str] = set()
         todo = [w.body for w in plan.workflows.values()]
@@ -77,10 +78,37 @@ class _Names:
                 if isinstance(node, MapNode):
                     self.fans.add(node.id)
                     todo.append(node.body)
+                    self._moved(node)
                 elif isinstance(node, BranchNode):
                     todo += [arm.body for arm in node.arms]
                     todo += [graph for graph in (node.orelse, node.then) if graph is not None]
         self._others = others - calls
+
+    def _moved(self, fan: MapNode) -> None:
+        """Calls that a pass has moved into a fan-out keep the ids that they had before."""
+        for node in fan.body.nodes:
+            if isinstance(node, CallNode) and node.origin:
+                known = self._origins.setdefault(fan.id, {})
+                if known.setdefault(node.id, node.origin) != node.origin:
+                    known[node.id] = None  # fan-outs of two workflows: not to be told apart here
+
+    def instance(self, path: str, node: str, index: int, step: str) -> str:
+        """The id of the task at `step` of an instance of a node."""
+        if node and index >= 0:
+            path = f"{path}/{node}[{index}]"
+        if path.endswith("]"):
+            path = self._before(path, step)
+        return f"{path}/{step}" if step else path
+
+    def _before(self, path: str, step: str) -> str:
+        """The path of an element, as it is for a call that was moved into its fan-out."""
+        element, _, index = path.rpartition("[")
+        for fan, origins in self._origins.items():
+            if element.endswith(f"/{fan}"):
+                for call, origin in origins.items():
+                    if origin and (step == call or step.startswith(f"{call}/")):
+                        return f"{element.removesuffix(fan)}{origin}[{index}"
+        return path
 
     def is_call(self, path: str) -> bool:
         """Whether a relative path may be that of a call: ids have slashes of their own."""
@@ -97,11 +125,11 @@ def _fold(found: Iterable[records.Record], names: _Names) -> dict[str, _Task]:
         if isinstance(record, records.Completed):
             _completed(record, out, names)
         elif isinstance(record, records.Advanced):
-            id = _join(_instance(record.path, record.node, record.index), record.step)
+            id = names.instance(record.path, record.node, record.index, record.step)
             size = _size(record.value)
             _done(out, TaskInfo(id, "done", started=record.at, size=size), record.value)
         elif isinstance(record, records.Attempted):
-            _attempted(record, out)
+            _attempted(record, out, names)
     return out
 
 
@@ -123,14 +151,6 @@ def with_running(known: dict[str, TaskInfo], moment: Moment) -> dict[str, TaskIn
     return out
 
 
-def _instance(path: str, node: str, index: int) -> str:
-    return f"{path}/{node}[{index}]" if node and index >= 0 else path
-
-
-def _join(path: str, step: str) -> str:
-    return f"{path}/{step}" if step else path
-
-
 def _completed(record: records.Completed, out: dict[str, _Task], names: _Names) -> None:
     count = len(record.indices)
     unit = _unit(record, names)
@@ -143,10 +163,10 @@ def _completed(record: records.Completed, out: dict[str, _Task], names: _Names) 
         for offset, (index, value) in enumerate(zip(record.indices, _values(chunk), strict=False)):
             if value is None:
                 continue  # that element did not call it
-            path = record.path if unit else _instance(record.path, record.node, index)
+            node = "" if unit else record.node
             kept = value is not _UNKEPT
             info = TaskInfo(
-                _join(path, name),
+                names.instance(record.path, node, index, name),
                 "done",
                 started=record.started + offset * seconds * calls if record.started else 0.0,
                 seconds=seconds,
@@ -207,9 +227,9 @@ def _done(out: dict[str, _Task], info: TaskInfo, value: Any) -> None:
     out[info.id] = _Task(info, value)
 
 
-def _attempted(record: records.Attempted, out: dict[str, _Task]) -> None:
+def _attempted(record: records.Attempted, out: dict[str, _Task], names: _Names) -> None:
     error = record.error
-    id = error.task or _join(_instance(record.path, record.node, record.index), record.step)
+    id = error.task or names.instance(record.path, record.node, record.index, record.step)
     before = out.get(id)
     attempts = 1 + (before.info.attempts if before is not None else 0)
     state: State = "retrying" if record.retry_at is not None else "failed"

@@ -36,8 +36,9 @@ def test_stubs_stand_in_for_tasks_and_calls_are_noted() -> None:
         ("chained/asked[1]/ask", ("b",), 1, 0.0),
     ]
     assert sorted(c.args for c in ran.called("charge")) == [("A", 1), ("B", 1)]
-    assert len(ran.tasks()) == len(ran.calls)
+    assert {task.id for task in ran.tasks()} == {call.id for call in ran.calls}
     assert ran.output("chained/asked[1]/ask") == "B"
+    assert ran.output("chained/charge[1]/charge") == "BB"
 
 
 def test_a_mock_is_a_stub() -> None:
