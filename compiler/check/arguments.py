@@ -171,6 +171,8 @@ def _argument(frame: Frame, one: _Given, param: Param, callee: Callee) -> bool:
         hint = "it is the result of `catch`: test `.ok`, and pass its `.value`"
     elif _is_item(found, param.type):
         hint = "a list is expected: `[x]`"
+    elif _is_item(param.type, found):
+        hint = f"to call it for each element: `[{callee.name}(x) for x in …]`"
     frame.report(
         codes.ARGUMENT_TYPE,
         text,

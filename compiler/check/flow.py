@@ -57,6 +57,8 @@ class _Walker:
         self.symbol = symbol
         self.returns = frame.context.callee(symbol).returns
         self.in_finally = False
+        self.result: ast.Span | None = None
+        """Where the body first gives a result."""
 
     def run(self) -> None:
         """Body, `finally`, and what was never used."""
@@ -70,6 +72,8 @@ class _Walker:
         goes_on = self.block(decl.body)
         if goes_on and not _may_be_none(self.returns):
             self._no_return(decl)
+        elif goes_on and self.result is not None and isinstance(self.returns, AnyType):
+            self._sometimes_none(decl, self.result)
         if decl.finally_:
             frame.scope = Scope(parameters)
             frame.body = {n: s for n, s in _bound_in(decl.body) if parameters.find(n) is None}
@@ -90,6 +94,11 @@ class _Walker:
             where = (Label(start, "a way through this `if` returns nothing"),)
         expected = f"declared to give {a_type(self.returns)}"
         self.frame.report(codes.MISSING_RETURN, text, decl.name_span, expected, hint, where)
+
+    def _sometimes_none(self, decl: ast.WorkflowDecl, first: ast.Span) -> None:
+        text = f"`{decl.name}` gives a value here, and on another way it ends without a `return`"
+        hint = "return a value on every path; where nothing is meant, write `return None`"
+        self.frame.warn(codes.MISSING_RETURN, text, first, "gives a value", hint)
 
     # ------------------------------------------------------------------ statements
 
@@ -177,6 +186,7 @@ class _Walker:
     def return_(self, node: ast.Return) -> bool:
         """`return value`."""
         found = self.frame.infer(node.value) if node.value is not None else NONE
+        self._note_result(found, node.span)
         where = node.value.span if node.value is not None else node.span
         if node.value is not None and isinstance(_uncaught(found), WaitType):
             self.frame.as_plain(node.value, found, "as the result of a workflow")
@@ -189,6 +199,7 @@ class _Walker:
         """`continuation call(…)`."""
         frame = self.frame
         found = frame.infer(node.call)
+        self._note_result(found, node.span)
         self._ends(node.span, "continuation")
         if isinstance(node.call, ast.Call) and self._is_builtin(node.call):
             text = "`continuation` takes a call of a task or of a workflow"
@@ -200,6 +211,10 @@ class _Walker:
 
     def _is_builtin(self, node: ast.Call) -> bool:
         return isinstance(self.frame.context.project.resolve(self.frame.module, node.func), Builtin)
+
+    def _note_result(self, found: Type, span: ast.Span) -> None:
+        if not self.in_finally and self.result is None and not isinstance(found, NoneT):
+            self.result = span
 
     def _ends(self, span: ast.Span, word: str) -> None:
         if self.in_finally:
@@ -256,6 +271,10 @@ class _Walker:
             elif not binding.used and not any(s.used for s in binding.siblings if s is not binding):
                 text = f"`{binding.name}` is never used"
                 hint = "a bare call runs all the same: drop the name, or begin it with `_`"
+                if self.result is None and binding is self.frame.bindings[-1]:
+                    hint = (
+                        f"if it is the result, write `return {binding.name}`; if not, drop the name"
+                    )
                 self.frame.warn(codes.UNUSED_VALUE, text, binding.span, hint=hint)
 
     def _dropped(self, name: str, span: ast.Span) -> None:
