@@ -5,6 +5,7 @@ The checks import `wfc.compiler.codes` alone, so that a check does not pay for t
 
 from __future__ import annotations
 
+from wfc.compiler import pages  # noqa: F401 - registers those of the passes
 from wfc.compiler.check import pages_calls, pages_names, pages_project, pages_types
 from wfc.dsl.codes import CODES, register
 

@@ -13,6 +13,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -182,9 +183,14 @@ def _value(param: ParamDef, given: _Given, classes: Classes) -> Any:
         shown = shown if len(shown) <= 60 else shown[:57] + "..."
         raise ParameterError(
             f"{param.name}{_path(e['loc'])}: {_lower(e['msg'])} "
-            f"(declared {param.type}, given {shown})"
+            f"(declared {param.type}, given {shown}{_quote_it(value, wanted)})"
             for e in error.errors(include_url=False)[:5]
         ) from None
+
+
+def _quote_it(value: Any, wanted: Any) -> str:
+    """YAML and TOML read `2026-01-30` as a date."""
+    return f': quote it, "{value}"' if wanted is str and isinstance(value, date) else ""
 
 
 def _path(loc: tuple[Any, ...]) -> str:
@@ -236,6 +242,8 @@ def read_file(path: str | Path) -> dict[str, Any]:
         values = _READERS[file.suffix.lower()](text)
     except KeyError:
         raise ParameterError([f"{path}: write a .json, .toml or .yaml file"]) from None
+    except RecursionError:
+        raise ParameterError([f"{path}: it is nested too deeply"]) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ParameterError([f"{path}: {reason}"]) from None
@@ -253,10 +261,8 @@ def _toml(text: str) -> Any:
 
 
 def _yaml(text: str) -> Any:
-    try:
-        import yaml
-    except ModuleNotFoundError:
-        raise ValueError("to read YAML, install PyYAML") from None
+    import yaml
+
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -119,6 +119,8 @@ def test_files(tmp_path: Path, name: str, text: str) -> None:
         ("p.toml", "day =", "Invalid value"),
         ("p.yaml", "a: [", "while parsing"),
         ("p.ini", "", "write a .json, .toml or .yaml file"),
+        ("p.json", "[" * 100_000, "nested too deeply"),
+        ("p.yaml", "[" * 10_000, "nested too deeply"),
         ("p.json", json.dumps([1]), "has to hold names and their values"),
     ],
 )
@@ -127,6 +129,16 @@ def test_bad_files(tmp_path: Path, name: str, text: str, message: str) -> None:
     file.write_text(text)
     with pytest.raises(ParameterError, match=message):
         read_file(file)
+
+
+def test_a_date_that_should_be_a_text(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("day: 2026-01-30\n")
+    with pytest.raises(ParameterError) as caught:
+        validate([ParamDef(name="day", type="str")], read_file(tmp_path / "p.yaml"))
+    assert caught.value.problems == [
+        "day: input should be a valid string (declared str, given datetime.date(2026, 1, 30): "
+        'quote it, "2026-01-30")'
+    ]
 
 
 def test_a_missing_file() -> None:
