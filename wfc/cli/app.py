@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -19,7 +18,21 @@ app = typer.Typer(
 
 Specs = Annotated[list[Path], typer.Argument(metavar="SPEC…", show_default=False)]
 Target = Annotated[str, typer.Argument(metavar="SPEC[:WORKFLOW]", show_default=False)]
-RunId = Annotated[str, typer.Argument(metavar="RUN", show_default=False)]
+
+
+def _known_runs(incomplete: str) -> list[str]:
+    """For the shell: the runs of the store that is meant without `--store`."""
+    from wfc import StorageError, runs
+
+    try:
+        return [info.run_id for info in runs() if info.run_id.startswith(incomplete)]
+    except StorageError:
+        return []
+
+
+RunId = Annotated[
+    str, typer.Argument(metavar="RUN", show_default=False, autocompletion=_known_runs)
+]
 Store = Annotated[
     str | None,
     typer.Option(
@@ -117,12 +130,12 @@ def compile(
     no_optimize: NoOptimize = False,
     strict: Strict = False,
 ) -> None:
-    """Turn a workflow into a plan, into a picture of it, or into a Ray DAG.
+    """Turn a workflow into a plan, a picture, or a Ray DAG.
 
     \b
     wfc compile etl.wf --explain
     wfc compile etl.wf:main --emit svg -o etl.svg
-    wfc compile etl.wf --emit ray -o dag.py   Python that builds a Ray DAG, if it can be one
+    wfc compile etl.wf --emit ray -o dag.py   Python that builds a Ray DAG
     wfc compile etl.wf -o etl.json            then: wfc run etl.json
     """
     from wfc.cli import specs as command
@@ -213,9 +226,9 @@ def run(
     \b
     wfc run etl.wf -p day=2026-01-31
     wfc run etl.wf:backfill --params march.toml --run-id march
-    wfc run etl.wf --local --json             no Ray; the result and the run as one JSON object
-    wfc run etl.wf --dry-run                  which tasks, and how many
-    wfc run etl.wf --detach                   in the background; wfc show tells how it stands
+    wfc run etl.wf --local --json        no Ray; the result as one JSON object
+    wfc run etl.wf --dry-run             which tasks, and how many
+    wfc run etl.wf --detach              in the background
 
     Exit codes: 0 done, 1 failed, 2 usage, spec or parameters, 3 cancelled or interrupted,
     4 refused (owned by another process, or the code has changed), 5 storage.
@@ -260,9 +273,9 @@ def resume(
 
     \b
     wfc resume march
-    wfc resume march --plan                   what has changed, what is kept, what runs
-    wfc resume --all                          every run that was interrupted
-    wfc resume march --detach                 in the background
+    wfc resume march --plan              what has changed, is kept, will run
+    wfc resume --all                     every run that was interrupted
+    wfc resume march --detach            in the background
     """
     from wfc.cli import runs as command
 
@@ -307,14 +320,15 @@ def show(
     store: Store = None,
     json: Json = False,
 ) -> None:
-    """Show a run's tasks (states, times, sizes, attempts, errors) and what it waits for.
+    """Show a run, or one of its tasks.
 
-    With the id of a task: its arguments, its result, what it printed, its error.
+    States, times, sizes, attempts and errors of its tasks, and what it waits for. With the id of a
+    task: its arguments, its result, what it printed, its error.
 
     \b
     wfc show march
     wfc show march 'main/tables[17]/parse'
-    wfc show march --html report.html         graph, timeline, tasks and failures in one file
+    wfc show march --html report.html    a page with graph, timeline, tasks
     """
     from wfc.cli import show as command
 
