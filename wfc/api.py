@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -33,6 +33,7 @@ from wfc.runtime.progress import Moment, Waiting
 from wfc.runtime.reading import load_value
 from wfc.runtime.store import DEFAULT, Store
 from wfc.runtime.values import Value
+from wfc.runtime.work import Program
 from wfc.specs import (
     Spec,
     class_modules,
@@ -122,6 +123,7 @@ def run(
     local: bool = False,
     address: str | None = None,
     allow: Sequence[str] = (),
+    progress: bool = False,
     **values: Any,
 ) -> Any:
     """Run a workflow and return its result; the arguments are those of `start`.
@@ -139,6 +141,7 @@ def run(
         local=local,
         address=address,
         allow=allow,
+        progress=progress,
         **values,
     )
     try:
@@ -158,6 +161,7 @@ def start(
     local: bool = False,
     address: str | None = None,
     allow: Sequence[str] = (),
+    progress: bool = False,
     observer: Observer | None = None,
     **values: Any,
 ) -> Run:
@@ -171,7 +175,8 @@ def start(
     `run_id` names the run (else one is made up), `store` is a folder or a database URL (else
     `WFC_STORE`, else `.wfc`). It runs on Ray (`address`, else `RAY_ADDRESS`, else one that runs
     here, else a private one), or with `local` in processes of this machine. `allow` are patterns of
-    which each task's function has to match one. Raises `SpecError`, `ParameterError`,
+    which each task's function has to match one. With `progress` the run is shown while it goes on, on
+    stderr or in the notebook; `observer` is told instead. Raises `SpecError`, `ParameterError`,
     `FunctionsError` and `StorageError`; then nothing was started.
     """
     given = {**(params or {}), **values}
@@ -184,6 +189,7 @@ def start(
             run_id=run_id,
             store=store,
             observer=observer,
+            progress=progress,
         )
     except BaseException:
         launch.close()
@@ -214,6 +220,7 @@ class Prepared:
         run_id: str | None = None,
         store: str | os.PathLike[str] | None = None,
         observer: Observer | None = None,
+        progress: bool = False,
     ) -> Run:
         """Write the run down and start it. Raises `StorageError`."""
         name = check_name(run_id, "run") if run_id is not None else new_id(self.plan)
@@ -223,10 +230,27 @@ class Prepared:
             options = {"root": self.plan.root or "", "entry": self.plan.entry}
             coordinator.create(opened, name, self.plan, params, options=options)
             program = coordinator.program(opened, name, self.plan, self.functions)
-            return Run(name, url, Active(opened, name, launch, program, observer))
+            return _begin(name, url, opened, launch, program, observer, progress)
         except BaseException:
             opened.close()
             raise
+
+
+def _begin(
+    name: str, url: str, opened: Store, launch: Launcher, program: Program,
+    observer: Observer | None, progress: bool,
+) -> Run:  # fmt: skip
+    """Start the run in this process, shown where that is wanted."""
+    if observer is not None or not progress:
+        return Run(name, url, Active(opened, name, launch, program, observer))
+    from wfc.watching import view
+
+    seen = view(name, quiet=False)
+    try:
+        return Run(name, url, Active(opened, name, launch, program, seen, seen.close))
+    except BaseException:
+        seen.close()
+        raise
 
 
 def bundle(plan: Plan, allow: Sequence[str] = ()) -> bytes:
@@ -253,6 +277,7 @@ def resume(
     address: str | None = None,
     keep: bool = False,
     allow: Sequence[str] = (),
+    progress: bool = False,
     observer: Observer | None = None,
 ) -> Run:
     """Go on with a run that was interrupted, has failed or was cancelled. Returns a handle.
@@ -265,7 +290,15 @@ def resume(
     """
     launch = launcher(local=local, address=address)
     try:
-        return resume_with(run_id, launch, store=store, keep=keep, allow=allow, observer=observer)
+        return resume_with(
+            run_id,
+            launch,
+            store=store,
+            keep=keep,
+            allow=allow,
+            observer=observer,
+            progress=progress,
+        )
     except BaseException:
         launch.close()
         raise
@@ -279,6 +312,7 @@ def resume_with(
     keep: bool = False,
     allow: Sequence[str] = (),
     observer: Observer | None = None,
+    progress: bool = False,
 ) -> Run:
     """As `resume`, on an executor that is getting ready already."""
     url = store_url(store)
@@ -293,7 +327,7 @@ def resume_with(
         if not keep and (changed := changes(definition)):
             raise CodeChanged(run_id, changed)
         program = coordinator.program(opened, run_id, plan, bundle(plan, allow))
-        return Run(run_id, url, Active(opened, run_id, launch, program, observer))
+        return _begin(run_id, url, opened, launch, program, observer, progress)
     except BaseException:
         opened.close()
         raise
@@ -391,6 +425,18 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<wfc run {self.id} in {self.store}>"
+
+    def _repr_html_(self) -> str:
+        """How the run stands, for notebooks."""
+        from wfc.notebook import run_html
+
+        return run_html(self.id, self.store, self.status, self.tasks())
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """The result, as `result` gives it, while the event loop goes on."""
+        import asyncio
+
+        return asyncio.to_thread(self.result).__await__()
 
     def _open(self) -> closing[Store]:
         return closing(Store.open(self.store, create=False))
@@ -554,3 +600,13 @@ def with_code(store: Store, run_id: str, read: Any) -> Any:
         plan = plan_in(store.journal.definition(run_id))
         functions.load(bundle(plan), partial=True)
         return read()
+
+
+def _plan_html(plan: Plan) -> str:
+    from wfc.notebook import plan_html
+
+    return plan_html(plan)
+
+
+# The plan itself is plain data, and knows nothing of the compiler that can draw it.
+setattr(Plan, "_repr_html_", _plan_html)  # noqa: B010 - not a field of the model

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import threading
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from wfc.errors import RunCancelled, RunFailed, RunInterrupted
@@ -29,12 +30,14 @@ class Active:
         launch: Launcher,
         program: Program,
         observer: Observer | None = None,
+        at_end: Callable[[], None] | None = None,
     ) -> None:
         self.run_id = run_id
         self.stop = threading.Event()
         self.ended = threading.Event()
         self._store = store
         self._launch = launch
+        self._at_end = at_end
         self._outcome: Outcome | None = None
         self._error: BaseException | None = None
         self._coordinator = Coordinator(
@@ -54,6 +57,8 @@ class Active:
         except BaseException as error:
             self._error = error
         finally:
+            if self._at_end is not None:
+                self._at_end()
             self._launch.close()
             self._store.close()
             self.ended.set()

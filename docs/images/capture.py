@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 import wfc
-from wfc.cli.progress import Rates, picture
+from wfc.watching import Rates, picture
 
 HERE = Path(__file__).parent
 DEMO = HERE / "demo"

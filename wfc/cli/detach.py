@@ -30,9 +30,8 @@ def detach(command: Sequence[str], run_id: str, where: Where, *, as_json: bool) 
     """
     check_name(run_id, "run")
     with Store.open(api.store_url(where.store)) as store:
-        folder = Path(os.path.dirname(store.values_url)) / "detached"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        file = folder / f"{run_id}.log"
+        file = log_of(store, run_id)
+        file.parent.mkdir(mode=0o700, exist_ok=True)
         known = {info.run_id: info.epoch for info in store.journal.runs()}
         before = known.get(run_id, 0)
         with file.open("ab") as out:
@@ -58,6 +57,11 @@ def detach(command: Sequence[str], run_id: str, where: Where, *, as_json: bool) 
         say(f"it goes on in process {process.pid}, which writes to {file}")
         say(f"  wfc show {run_id}    tells how it stands; wfc cancel {run_id} ends it")
     stop(DONE)
+
+
+def log_of(store: Store, run_id: str) -> Path:
+    """Where a detached process of a run writes to."""
+    return Path(os.path.dirname(store.values_url)) / "detached" / f"{run_id}.log"
 
 
 def _begun(store: Store, run_id: str, epoch: int) -> bool:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from wfc import api
 from wfc.cli.out import print_json
-from wfc.cli.progress import waiting
 from wfc.history import History, without_indices
 from wfc.runtime import progress
 from wfc.runtime.engine import Engine
 from wfc.runtime.store import Store
+from wfc.watching import waiting
 
 if TYPE_CHECKING:
     from wfc.cli.runs import Where

@@ -23,9 +23,9 @@ from wfc.cli.out import (
     stop,
     usage,
 )
-from wfc.cli.progress import View, view
 from wfc.errors import DONE, FAILED, STOPPED, STORAGE, RunInterrupted, exit_code
 from wfc.runtime.storage_errors import StorageError
+from wfc.watching import View, view
 
 if TYPE_CHECKING:
     from wfc.api import Run

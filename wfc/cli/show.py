@@ -20,9 +20,9 @@ from wfc.cli.out import (
     size_text,
     usage,
 )
-from wfc.cli.progress import span, waiting
 from wfc.history import without_indices
 from wfc.runtime.store import Store
+from wfc.watching import span, waiting
 
 if TYPE_CHECKING:
     from wfc.history import TaskInfo

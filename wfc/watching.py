@@ -1,4 +1,5 @@
-"""What is shown of a run while it goes on: a live view on a terminal, a line now and then elsewhere.
+"""What is shown of a run while it goes on: a live view on a terminal (and in a notebook), a line now
+and then elsewhere.
 
 All of it goes to stderr.
 """
@@ -90,12 +91,10 @@ class Live:
         from rich.console import Console
         from rich.live import Live as Screen
 
-        from wfc.cli.out import colored
-
         self._run_id = run_id
         self._began = time.monotonic()
         self._rates = Rates()
-        self._console = Console(stderr=True, no_color=not colored(), highlight=False)
+        self._console = Console(stderr=True, highlight=False)
         self._screen = Screen(console=self._console, auto_refresh=False, transient=True)
         self._screen.start()
 
@@ -250,4 +249,11 @@ def view(run_id: str, *, quiet: bool) -> View:
     """What suits where stderr goes."""
     if quiet:
         return Silent()
-    return Live(run_id) if sys.stderr.isatty() else Lines(run_id)
+    return Live(run_id) if sys.stderr.isatty() or _in_notebook() else Lines(run_id)
+
+
+def _in_notebook() -> bool:
+    """Whether there is a notebook that can draw."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return type(shell).__name__ == "ZMQInteractiveShell"
