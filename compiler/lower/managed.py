@@ -78,7 +78,9 @@ def _decide(spaces: list[_Space]) -> None:
     for space, node in everywhere:
         if isinstance(node, GroupNode):
             looked_after = node.id in space.handled and node.id not in space.joined
-            (space.handled if looked_after else space.joined).update(node.members)
+            for member in node.members:
+                where = space.of(member)
+                (where.handled if looked_after else where.joined).add(member)
     for space, node in everywhere:
         if isinstance(node, (CallNode, MapNode, SleepNode, ReceiveNode)):
             node.managed = node.id in space.handled and node.id not in space.joined

@@ -29,6 +29,7 @@ from wfc.runtime.values import (
     Chunk,
     Column,
     ErrorInfo,
+    Hollow,
     Inline,
     Raised,
     Value,
@@ -102,7 +103,9 @@ class Facts(Building):
 
     def _hold(self, scope: Scope, step: str, value: Value) -> None:
         at, hopped, rest = scope.g.split_step(step)
-        if at is not None and not fleeting(value):
+        if at is None and not isinstance(value, HopState | Raised | Hollow):
+            scope.prefilled[step] = value
+        elif at is not None and not fleeting(value):
             scope.known.setdefault(at, {})[_inner_step(hopped, rest)] = value
 
     def _advance(

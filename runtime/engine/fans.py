@@ -436,7 +436,7 @@ class Fans(Frames):
         """Stop these members if they are not done."""
         if fan.members is not None:
             for k in indices:
-                self._cancel_node(fan.scope, fan.members[k])
+                self._cancel_node(*fan.members[k])
                 if fan.status[k] in (WAITING, RUNNING):
                     fan.status[k] = DROPPED
             self.fan_changed(fan, list(indices))
@@ -529,7 +529,8 @@ class Fans(Frames):
     def member_value(self, fan: Fan, name: str, k: int) -> Value:
         """The result of one member."""
         if fan.members is not None:
-            value: Value = self.lookup(fan.scope, fan.scope.g.nodes[fan.members[k]].node.id)
+            where, i = fan.members[k]
+            value: Value = self.lookup(where, where.g.nodes[i].node.id)
             return value
         node = self.map_node(fan)
         column = fan.columns.get(self.output_column(node, name))
@@ -548,7 +549,8 @@ class Fans(Frames):
     def member_volatile(self, fan: Fan, name: str, k: int) -> bool:
         """Whether the result of a member was made from what is not kept."""
         if fan.members is not None:
-            return self.is_volatile(fan.scope, [fan.scope.g.nodes[fan.members[k]].node.id])
+            where, i = fan.members[k]
+            return self.is_volatile(where, [where.g.nodes[i].node.id])
         node = self.map_node(fan)
         if node.carried:
             return not (

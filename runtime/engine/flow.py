@@ -72,7 +72,7 @@ class Flow(Evaluating):
             if isinstance(info.node, GroupNode):
                 self._open_group(scope, info)
         for info in g.nodes:
-            if not is_managed(g, info.node):
+            if not is_managed(scope, info.node):
                 scope.open += 1
             if info.unit is not None and frame.home is not None and info.unit.inplace:
                 scope.loose.add(info.index)  # plain and inplace calls of it go separate ways
@@ -223,7 +223,7 @@ class Flow(Evaluating):
         if not isinstance(node, MapNode) or all(o.name != node.id for o in node.outputs):
             self.publish(scope, node.id, value, volatile)
         self._in_groups(scope, index)
-        if not again and not is_managed(scope.g, node):
+        if not again and not is_managed(scope, node):
             self._one_less(scope)
 
     def _one_less(self, scope: Scope) -> None:
@@ -245,7 +245,7 @@ class Flow(Evaluating):
             return
         scope.status[index] = FAILED
         scope.errors[index] = error
-        if is_managed(scope.g, node):
+        if is_managed(scope, node):
             self._in_groups(scope, index)
             return
         self.scope_failed(scope, error)
@@ -256,13 +256,15 @@ class Flow(Evaluating):
             return
         count = len(node.members)
         fan = Fan(scope, info.index, count, bytearray(count), count)
-        fan.members = [scope.g.index[m] for m in node.members]
-        fan.managed = is_managed(scope.g, node)
+        fan.members = [giver(scope, name) for name in node.members]
+        fan.managed = is_managed(scope, node)
         self.open_fan(scope, info.index, fan, [node.id])
         if fan.managed:
             scope.frame.fans.append(fan)
-        for position, member in enumerate(fan.members):
-            scope.groups.setdefault(member, []).append((fan, position))
+        for position, (where, member) in enumerate(fan.members):
+            where.groups.setdefault(member, []).append((fan, position))
+            if where is not scope:  # it may have ended before this scope was opened
+                self._in_groups(where, member)
 
     def open_fan(self, scope: Scope, index: int, fan: Fan, names: list[str]) -> None:
         """Register handles under the names that stand for them."""
@@ -428,10 +430,21 @@ class Flow(Evaluating):
         return value is None or hollow(value) or value is HOLLOW
 
 
-def is_managed(g: GraphInfo, node: AnyNode) -> bool:
+def giver(scope: Scope, name: str) -> tuple[Scope, int]:
+    """The scope, from this one outwards, that has the node of this id, and the node's number."""
+    at: Scope | None = scope
+    while at is not None:
+        if name in at.g.index:
+            return at, at.g.index[name]
+        at = at.up
+    raise KeyError(f"{scope.path} sees no {name}")
+
+
+def is_managed(scope: Scope, node: AnyNode) -> bool:
     """Whether a scope ends without waiting for this node."""
     if isinstance(node, GroupNode):
-        return any(is_managed(g, g.nodes[g.index[m]].node) for m in node.members)
+        members = (giver(scope, m) for m in node.members)
+        return any(is_managed(where, where.g.nodes[i].node) for where, i in members)
     if isinstance(node, CallNode | MapNode | SleepNode | ReceiveNode):
         return node.managed
     return False

@@ -81,7 +81,8 @@ class Joins(Fans):
                 then()
 
         for k in lost:
-            self.revive(fan.scope, fan.scope.g.nodes[fan.members[k]].node.id, one)
+            where, i = fan.members[k]
+            self.revive(where, where.g.nodes[i].node.id, one)
 
     def remake_fan(self, fan: Fan) -> None:
         """Make the elements of a fan-out again whose results were not kept."""
@@ -138,7 +139,8 @@ class Joins(Fans):
                 made()
 
         for m in members:
-            self.revive(source.scope, source.scope.g.nodes[source.members[m]].node.id, one)
+            where, i = source.members[m]
+            self.revive(where, where.g.nodes[i].node.id, one)
 
     def remake_members(self, fan: Fan, indices: list[int], then: Callable[[], None] | None) -> None:
         """Run elements again whose results were not kept."""

@@ -119,7 +119,7 @@ class Fan:
     left: int
     columns: dict[str, Segments] = field(default_factory=dict)
     errors: dict[int, ErrorInfo] = field(default_factory=dict)
-    members: list[int] | None = None
+    members: list[tuple[Scope, int]] | None = None
     items: Rows | None = None
     attempts: dict[int, int] = field(default_factory=dict)
     known: dict[int, dict[str, Value | HopState | Raised]] = field(default_factory=dict)

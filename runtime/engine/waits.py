@@ -163,7 +163,7 @@ class Waits(Joins):
 
     def _fan_kept(self, fan: Fan) -> bool:
         if fan.members is not None:
-            return all(self.keeps(fan.scope, m) for m in fan.members)
+            return all(self.keeps(where, m) for where, m in fan.members)
         node = self.map_node(fan)
         return self._output_kept(fan.scope, node, self.fan_names(fan)[0])
 
@@ -194,7 +194,8 @@ class Waits(Joins):
                     made()
 
             for k in lost:
-                self.revive(fan.scope, fan.scope.g.nodes[fan.members[k]].node.id, one)
+                where, i = fan.members[k]
+                self.revive(where, where.g.nodes[i].node.id, one)
 
     def _unreachable(self, wait: Wait) -> None:
         reasons = "; ".join(
