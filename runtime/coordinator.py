@@ -8,6 +8,7 @@ that matters (`Append.sync`).
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -58,6 +59,9 @@ RECORDS = RecordCodec(
 
 POLL = 0.1
 """The longest that the loop sleeps, in seconds: signals and stops are seen within this."""
+
+BACKLOG = 64 * 1024 * 1024
+"""Bytes of records that may wait for the disk."""
 
 STORAGE_FAILED = "wfc.StorageError"
 """The type of the error that workers report when a value cannot be stored or read."""
@@ -138,7 +142,9 @@ class Coordinator:
     """Drives one run as its owner, from where its journal stands to its end.
 
     `execute` makes the executor; it is closed here. `stop` interrupts the run when it is set: the
-    run stays resumable. Raises `Owned` when another process has the run, `StorageError`.
+    run stays resumable. `window` is how long, in seconds, records gather before they are committed
+    (by default `WFC_WINDOW`, else 0.002); with 0 each is durable before the run goes on. `limit` is
+    how many bytes of them may wait for the disk: then the run waits too. Raises `Owned` when another process has the run, `StorageError`.
     """
 
     def __init__(
@@ -150,7 +156,11 @@ class Coordinator:
         observer: Observer | None = None,
         stop: threading.Event | None = None,
         clock: Callable[[], float] = time.time,
+        window: float | None = None,
+        limit: int = BACKLOG,
     ) -> None:
+        self._window = _window() if window is None else window
+        self._limit = limit
         self._store = store
         self._run_id = run_id
         self._execute = execute
@@ -182,7 +192,7 @@ class Coordinator:
             if self._engine.ended and self._outcome is not None:
                 self._finish(held, self._outcome)
                 return self._result(self._outcome, began)
-            self._committer = GroupCommitter(journal, held)
+            self._committer = GroupCommitter(journal, held, window=self._window, limit=self._limit)
             try:
                 self._drive(definition, empty)
             except BaseException:
@@ -338,7 +348,7 @@ class Coordinator:
             self._drop_before(record, seq)
         elif not isinstance(record, records.Signalled | records.Began):
             self._superseded[seq] = None
-        if effect.sync:
+        if effect.sync or self._window == 0:
             self._committer.wait(seq)
 
     def _drop_before(self, record: records.Hopped, seq: int) -> None:
@@ -384,6 +394,14 @@ class Coordinator:
             self._engine.counts["done"],
             time.monotonic() - began,
         )
+
+
+def _window() -> float:
+    text = os.environ.get("WFC_WINDOW") or "0.002"
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        raise ValueError(f"WFC_WINDOW is a number of seconds, not {text!r}") from None
 
 
 def without_failure(kept: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
