@@ -73,6 +73,14 @@ def done(work: Work, start: int, results: list[Any]) -> Report:
     return Done(work.id, start, len(results), {"f": Column(None, len(results), results)})
 
 
+def claimed(x: Any) -> dict[str, float]:
+    """What this process's task has of the cluster."""
+    import ray
+
+    found: dict[str, float] = ray.get_runtime_context().get_assigned_resources()
+    return found
+
+
 def noop(x: Any) -> Any:
     return x
 
@@ -144,6 +152,7 @@ def oops(x: Any) -> Any:
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     f.__name__: f
     for f in (
+        claimed,
         noop,
         pid,
         home,

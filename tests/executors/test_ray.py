@@ -137,6 +137,15 @@ def test_a_private_ray_listens_on_loopback_only_and_is_quiet(root: Path, alive: 
         time.sleep(0.1)
 
 
+@pytest.mark.parametrize("cpus", [0.5, 1.0, 2.0])
+def test_a_batch_claims_what_its_shape_says(on_ray: Pool, cpus: float) -> None:
+    """Alone or with others in a batch: exactly that, and as many at a time as that makes room for."""
+    shape = Shape(num_cpus=cpus)
+    on_ray.submit(work(1, 20, "claimed", shape=shape))
+    assert values(drain(on_ray, 20)) == [{"CPU": cpus}] * 20
+    assert on_ray._transport.slots(shape) == int(2 / cpus)
+
+
 TWO_NODES = """
 import json, os, sys, time
 from ray.cluster_utils import Cluster
@@ -152,7 +161,9 @@ cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_
 second = cluster.add_node(num_cpus=1, resources={"other": 1})
 transport = RayTransport(cluster.address, runner=FakeRunner)
 pool = Pool(transport, PROGRAM)
-there = Shape(resources=(("other", 1.0),))
+there = Shape(num_cpus=0.5, resources=(("other", 1.0),))
+pool.submit(Work(3, "claimed", "main", shape=there))
+(claimed,) = drain(pool, 1)[0].columns["f"].load()
 pool.submit(Work(1, "mark", "main", items=rows([sys.argv[1]]), shape=there))
 while not os.path.exists(sys.argv[1]):
     pool.poll(0.1)
@@ -167,14 +178,20 @@ while transport.slots(Shape()) != 1 and time.monotonic() < end:
 after = transport.slots(Shape())
 pool.submit(work(2, 100, "noop"))
 drain(pool, 100)
+cluster.add_node(num_cpus=3)
+end = time.monotonic() + 60
+while transport.slots(Shape()) != 4 and time.monotonic() < end:
+    time.sleep(0.2)
+grown = transport.slots(Shape())
 pool.close()
 cluster.shutdown()
-print("RESULT", json.dumps([type(out[0]).__name__, out[0].kind, out[0].reason, before, after]))
+slots = [before, after, grown]
+print("RESULT", json.dumps([type(out[0]).__name__, out[0].kind, out[0].reason, slots, claimed]))
 """
 
 
 @pytest.mark.slow
-def test_a_node_that_dies_loses_what_ran_there(root: Path, tmp_path: Path) -> None:
+def test_a_node_that_dies_loses_what_ran_there_and_slots_follow(root: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", TWO_NODES, str(tmp_path / "pid")],
         cwd=root,
@@ -184,10 +201,11 @@ def test_a_node_that_dies_loses_what_ran_there(root: Path, tmp_path: Path) -> No
     )
     assert done.returncode == 0, done.stderr
     line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT"))
-    kind, how, reason, before, after = json.loads(line.removeprefix("RESULT "))
+    kind, how, reason, slots, claimed = json.loads(line.removeprefix("RESULT "))
     assert (kind, how) == ("Lost", "died")
     assert reason
-    assert (before, after) == (2, 1)
+    assert slots == [2, 1, 4], "slots follow the nodes as they go and come"
+    assert claimed == {"CPU": 0.5, "other": 1.0}
 
 
 def test_items_of_rows_reach_the_worker(on_ray: Pool) -> None:
