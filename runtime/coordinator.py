@@ -144,7 +144,9 @@ class Coordinator:
     `execute` makes the executor; it is closed here. `stop` interrupts the run when it is set: the
     run stays resumable. `window` is how long, in seconds, records gather before they are committed
     (by default `WFC_WINDOW`, else 0.002); with 0 each is durable before the run goes on. `limit` is
-    how many bytes of them may wait for the disk: then the run waits too. Raises `Owned` when another process has the run, `StorageError`.
+    how many bytes of them may wait for the disk: then the run waits too.
+
+    Raises `Owned` when another process has the run, `StorageError`.
     """
 
     def __init__(
