@@ -9,6 +9,7 @@ from unittest.mock import Mock
 import pytest
 
 import wfc
+from wfc.runtime.engine import Engine, Record, records
 from wfc.testing import Signal, Stuck, crash_everywhere, run, takes
 
 FLOWS = Path(__file__).parent / "flows.wf"
@@ -218,6 +219,18 @@ def test_what_is_kept_is_not_done_again_and_what_is_lost_is() -> None:
         lost.add(len(before.calls))
     assert kept == {2}
     assert lost == {2, 4}
+
+
+def test_an_engine_that_forgets_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    replay = Engine.replay
+
+    def forgetful(self: Engine, record: Record) -> None:
+        if not isinstance(record, (records.Completed, records.Advanced)):
+            replay(self, record)
+
+    monkeypatch.setattr(Engine, "replay", forgetful)
+    with pytest.raises(AssertionError, match=r"with crash_after=2: .* ran again: it was done"):
+        crash_everywhere(flow("chained"), {"items": ["a"]})
 
 
 def test_deadlines_are_absolute() -> None:

@@ -118,20 +118,21 @@ class Life:
         try:
             self._live(params)
         except _Crash:
-            self._world.now += self._script.down
-            plan = self._world.linked.plan
-            kept = {
-                id
-                for id, task in history.History(plan, self._world.records()).tasks.items()
-                if task.state == "done" and task.kept
-            }
-            before = len(self._world.calls)
-            self._live(params)
-            for call in self._world.calls[before:]:
-                if call.id in kept:
-                    raise AssertionError(
-                        f"{call.id} ran again: it was done before the crash"
-                    ) from None
+            pass
+        else:
+            return self._ended()
+        world = self._world
+        world.now += self._script.down
+        told = history.History(world.linked.plan, world.records()).tasks
+        kept = {id for id, task in told.items() if task.state == "done" and task.kept}
+        before = len(world.calls)
+        self._live(params)
+        for call in world.calls[before:]:
+            if call.id in kept:
+                raise AssertionError(f"{call.id} ran again: it was done before the crash")
+        return self._ended()
+
+    def _ended(self) -> Ended:
         assert self._outcome is not None
         return self._outcome
 
