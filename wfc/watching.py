@@ -85,9 +85,10 @@ class Lines:
 
 
 class Live:
-    """A table that is drawn over itself; what tasks print scrolls above it."""
+    """A table that is drawn over itself; what tasks print scrolls above it, and with `redirect`
+    whatever else this process prints."""
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, *, redirect: bool = False) -> None:
         from rich.console import Console
         from rich.live import Live as Screen
 
@@ -95,7 +96,13 @@ class Live:
         self._began = time.monotonic()
         self._rates = Rates()
         self._console = Console(stderr=True, highlight=False)
-        self._screen = Screen(console=self._console, auto_refresh=False, transient=True)
+        self._screen = Screen(
+            console=self._console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=redirect,
+            redirect_stderr=redirect,
+        )
         self._screen.start()
 
     def update(self, moment: Moment) -> None:
@@ -245,11 +252,13 @@ def span(seconds: float) -> str:
     return f"{hours} h {minutes} m" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
-def view(run_id: str, *, quiet: bool) -> View:
-    """What suits where stderr goes."""
+def view(run_id: str, *, quiet: bool, redirect: bool = False) -> View:
+    """What suits where stderr goes; for `redirect` see `Live`."""
     if quiet:
         return Silent()
-    return Live(run_id) if sys.stderr.isatty() or _in_notebook() else Lines(run_id)
+    return (
+        Live(run_id, redirect=redirect) if sys.stderr.isatty() or _in_notebook() else Lines(run_id)
+    )
 
 
 def _in_notebook() -> bool:

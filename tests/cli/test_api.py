@@ -68,7 +68,7 @@ def test_a_handle_from_elsewhere(project: Path) -> None:
     assert run.result(timeout=60) == "said yes"
     waiter.join(60)
     assert heard == ["said yes"]
-    assert wfc.resume("r").result() == "said yes", "it has ended: that is its result"
+    assert wfc.resume("r", local=True).result() == "said yes", "it has ended: that is its result"
     with pytest.raises(wfc.StorageError, match="no run nobody"):
         wfc.get("nobody")
 
@@ -85,7 +85,8 @@ def test_a_live_view_draws_on_a_terminal(project: Path, monkeypatch: Any) -> Non
     """A terminal of its own: what is drawn there is what a person would see."""
     pty = pytest.importorskip("pty")
     master, slave = pty.openpty()
-    monkeypatch.setattr("sys.stderr", os.fdopen(slave, "w"))
+    screen = os.fdopen(slave, "w")
+    monkeypatch.setattr("sys.stderr", screen)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "xterm")
     run = wfc.start("flow.wf:approved", local=True, run_id="r", progress=True)
@@ -94,6 +95,7 @@ def test_a_live_view_draws_on_a_terminal(project: Path, monkeypatch: Any) -> Non
         shown += os.read(master, 65536)
     run.send("approval", 1)
     assert run.result(timeout=60) == "said 1"
+    screen.close()
     os.close(master)
 
 

@@ -205,7 +205,7 @@ def _resume(run_id: str, keep: bool, where: Where, show: Show) -> None:
 
 def _watch(run_id: str, begin: Callable[[View], Run], where: Where, show: Show) -> None:
     """Start a run, show it until it ends, print its result, and exit."""
-    seen = view(run_id, quiet=show.quiet or show.json)
+    seen = view(run_id, quiet=show.quiet or show.json, redirect=True)
     try:
         with _Stopping() as stopping:
             run = begin(seen)
