@@ -1,4 +1,4 @@
-"""The coordinator of a long chain of hops is killed: the run goes on at the last one."""
+"""The coordinator is killed: a chain of hops goes on at the last one, attempts go on being counted."""
 
 from __future__ import annotations
 
@@ -73,10 +73,12 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
         time.sleep(0.01)
 
 
-def begin(log: Path, store: str, engine: dict[str, Any], workflow: str) -> subprocess.Popen[str]:
+def begin(
+    log: Path, store: str, engine: dict[str, Any], workflow: str, *, count: bool = True
+) -> subprocess.Popen[str]:
     where = ["--local"] if "local" in engine else ["--address", engine["address"]]
     target = f"{log.parent / 'flow.wf'}:{workflow}"
-    params = ["-p", f"log={log}", "-p", f"count={COUNT}"]
+    params = ["-p", f"log={log}", *(["-p", f"count={COUNT}"] if count else [])]
     return subprocess.Popen(
         [*COMMAND, "run", target, *params, *where, "--run-id", "r", "--store", store],
         stdout=subprocess.PIPE,
@@ -100,3 +102,38 @@ def test_a_chain_of_hops_goes_on_at_the_last_one(
     assert set(times) == set(range(COUNT))
     again = [i for i in times if times[i] > 1]
     assert all(before - 60 <= i <= before + 1 for i in again), "only the last few were under way"
+
+
+TRIES = """
+from tries import attempt_it
+
+workflow tries(log: str) -> int:
+    r = catch attempt_it(log) with (max_retries=4, retry_exceptions=True, backoff=(200ms, 400ms))
+    return r.error.attempts
+"""
+
+ATTEMPT = """
+import wfc
+
+def attempt_it(log: str) -> None:
+    with open(log, "a") as file:
+        file.write(f"{wfc.attempt()}\\n")
+    raise ConnectionError("no line")
+"""
+
+
+def test_retries_are_counted_across_crashes(
+    tmp_path: Path, store: str, engine: dict[str, Any]
+) -> None:
+    log = tmp_path / "log"
+    (tmp_path / "flow.wf").write_text(TRIES.lstrip())
+    (tmp_path / "tries.py").write_text(ATTEMPT)
+    run = begin(log, store, engine, "tries", count=False)
+    wait_for(lambda: len(lines(log)) >= 2, run)
+    run.send_signal(signal.SIGKILL)
+    run.communicate()
+    assert wfc.resume("r", store=store, **engine).result(120) == 5
+    # The attempt that was under way when the coordinator was killed may be made again.
+    made = [int(n) for (n,) in lines(log)]
+    assert sorted(set(made)) == [1, 2, 3, 4, 5]
+    assert len(made) <= 6
