@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from wfc.runtime.worker.dynamic import (
         attempt,
         call,
+        cancel,
         continuation,
         receive,
         sleep,
@@ -65,6 +66,7 @@ __all__ = [
     "WaitResult",
     "attempt",
     "call",
+    "cancel",
     "compile",
     "continuation",
     "get",
@@ -90,6 +92,7 @@ _HOME = {
     "wfc.runtime.worker.dynamic": (
         "attempt",
         "call",
+        "cancel",
         "continuation",
         "receive",
         "sleep",

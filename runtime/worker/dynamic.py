@@ -13,6 +13,7 @@ import inspect
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from typing import Any
 
 from wfc.runtime.values import Pending
@@ -25,6 +26,7 @@ __all__ = [
     "Pending",
     "attempt",
     "call",
+    "cancel",
     "continuation",
     "receive",
     "sleep",
@@ -112,24 +114,63 @@ class CallHandle(Handle):
         return made
 
 
-class SleepHandle(Handle):
+class StepHandle(Handle):
+    """What a graph can hold beside calls: timers, signals, waits."""
+
+    __slots__ = ("after", "catch")
+
+    allowed: tuple[str, ...] = ("after",)
+
+    def __init__(self) -> None:
+        self.after: tuple[Handle, ...] = ()
+        self.catch = False
+
+    def options(self, **options: Any) -> Any:
+        """The same step with `after` (handles that must be done before) and, where it can fail,
+        `catch`. Raises `TypeError` for another option."""
+        for key in options:
+            if key not in self.allowed:
+                raise TypeError(
+                    f"{self!r} has no option {key!r}: it has {' and '.join(self.allowed)}"
+                )
+        made = copy(self)
+        after = options.get("after", self.after)
+        made.after = (after,) if isinstance(after, Handle) else tuple(after)
+        made.catch = bool(options.get("catch", self.catch))
+        if not all(isinstance(h, Handle) for h in made.after):
+            raise TypeError("after=… takes calls (what `call` returns)")
+        return made
+
+    def __copy__(self) -> Any:
+        made = object.__new__(type(self))
+        for kind in type(self).__mro__:
+            for name in getattr(kind, "__slots__", ()):
+                setattr(made, name, getattr(self, name))
+        return made
+
+
+class SleepHandle(StepHandle):
     """A durable timer; its value is `None`."""
 
     __slots__ = ("seconds",)
 
     def __init__(self, seconds: float) -> None:
+        super().__init__()
         self.seconds = seconds
 
     def __repr__(self) -> str:
         return f"<sleep of {self.seconds} s>"
 
 
-class ReceiveHandle(Handle):
+class ReceiveHandle(StepHandle):
     """A signal; its value is the payload."""
 
     __slots__ = ("signal", "timeout")
 
+    allowed = ("after", "catch")
+
     def __init__(self, signal: str, timeout: float | None) -> None:
+        super().__init__()
         self.signal = signal
         self.timeout = timeout
 
@@ -137,12 +178,28 @@ class ReceiveHandle(Handle):
         return f"<receive of {self.signal!r}>"
 
 
-class WaitHandle(Handle):
+class CancelHandle(StepHandle):
+    """The end of what a wait left running; its value is `None`."""
+
+    __slots__ = ("pending",)
+
+    def __init__(self, pending: Any) -> None:
+        super().__init__()
+        self.pending = pending
+
+    def __repr__(self) -> str:
+        return "<cancel>"
+
+
+class WaitHandle(StepHandle):
     """A wait. Unpacks into `ready, pending`; has `failed` and `timed_out` too."""
 
     __slots__ = ("form", "members", "quorum", "timeout")
 
+    allowed = ("after", "catch")
+
     def __init__(self, form: str, quorum: Any, members: Any, timeout: float | None) -> None:
+        super().__init__()
         self.form = form
         self.quorum = quorum
         self.members = members
@@ -279,6 +336,16 @@ def sleep(seconds: float) -> SleepHandle:
 def receive(name: str, timeout: float | None = None) -> ReceiveHandle:
     """The payload of a signal; it holds no worker."""
     return ReceiveHandle(name, timeout)
+
+
+def cancel(pending: WaitPart | Pending) -> CancelHandle:
+    """Stop what a wait has left running: `call(f, ready).options(after=cancel(pending))`."""
+    if (
+        not isinstance(pending, Pending | WaitPart)
+        or getattr(pending, "part", "pending") != "pending"
+    ):
+        raise TypeError("cancel() takes the pending part of a wait")
+    return CancelHandle(pending)
 
 
 def task_id() -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from wfc.plan.model import (
     CallNode,
+    CancelNode,
     ContinuationNode,
     ExprNode,
     Graph,
@@ -29,9 +30,11 @@ from wfc.runtime.work import Dynamic
 from wfc.runtime.worker.cells import Cells, Unpicklable
 from wfc.runtime.worker.dynamic import (
     CallHandle,
+    CancelHandle,
     Handle,
     ReceiveHandle,
     SleepHandle,
+    StepHandle,
     WaitHandle,
     WaitPart,
     target_name,
@@ -82,12 +85,15 @@ def _needs(handle: Handle, lazy_waits: bool) -> list[Handle]:
         return [h for part in parts for h in inner(part)] + list(handle.after)
     if isinstance(handle, WaitPart):
         return [handle.wait]
+    after = list(handle.after) if isinstance(handle, StepHandle) else []
     if isinstance(handle, WaitHandle):
         if isinstance(handle.members, Handle):
-            return [handle.members]
+            return [handle.members, *after]
         if isinstance(handle.members, list) and not lazy_waits:
-            return list(handle.members)
-    return []
+            return [*handle.members, *after]
+    if isinstance(handle, CancelHandle) and isinstance(handle.pending, Handle):
+        return [handle.pending, *after]
+    return after
 
 
 def in_order(graph: Any, lazy_waits: bool = False) -> Iterator[Handle]:
@@ -241,7 +247,7 @@ class _Builder:
             as_handle = f"&{name}" in _parameters(call.handle.target)
         if isinstance(value, WaitPart) and value.part == "pending" and as_handle:
             # A parameter annotated `Pending[…]` gets the running calls, not their results.
-            return ["attr", ["name", self._ids[id(value.wait)]], value.part]
+            return self._pending(value)
         return self._expr(value, call.inplace)
 
     def _common(self, call: Call) -> dict[str, Any]:
@@ -249,7 +255,7 @@ class _Builder:
         taken = _parameters(handle.target) if callable(handle.target) else self._declared(call)
         return {
             "where": self._where,
-            "after": [self._ids[id(_whole(h))] for h in handle.after],
+            "after": self._after(handle),
             "target": call.target,
             "callee": call.callee,
             "args": [
@@ -291,19 +297,38 @@ class _Builder:
             built.nodes.append(ExprNode(id=name, where=where, expr=expr))
             return
         managed = id(handle) not in self._joined
+        after = self._after(handle)
         if isinstance(handle, SleepHandle):
             name = self._ids[id(handle)] = self._name("sleep")
             duration = ["lit", handle.seconds]
-            built.nodes.append(SleepNode(id=name, where=where, duration=duration, managed=managed))
+            built.nodes.append(
+                SleepNode(id=name, where=where, after=after, duration=duration, managed=managed)
+            )
         elif isinstance(handle, ReceiveHandle):
             name = self._ids[id(handle)] = self._name("receive")
             timeout = ["lit", handle.timeout] if handle.timeout is not None else None
             signal = ["lit", handle.signal]
             built.nodes.append(
-                ReceiveNode(id=name, where=where, signal=signal, timeout=timeout, managed=managed)
-            )
+                ReceiveNode(
+                    id=name, where=where, after=after, signal=signal, timeout=timeout,
+                    catch=handle.catch, managed=managed,
+                )
+            )  # fmt: skip
+        elif isinstance(handle, CancelHandle):
+            name = self._ids[id(handle)] = self._name("cancel")
+            pending = self._pending(handle.pending)
+            built.nodes.append(CancelNode(id=name, where=where, after=after, pending=pending))
         elif isinstance(handle, WaitHandle):
             self._wait(handle)
+
+    def _after(self, handle: Any) -> list[str]:
+        return [self._ids[id(_whole(h))] for h in handle.after]
+
+    def _pending(self, value: Any) -> list[Any]:
+        """The running calls that a wait left, not joined."""
+        if isinstance(value, WaitPart):
+            return ["attr", ["name", self._ids[id(value.wait)]], value.part]
+        return self._expr(value, False)
 
     def _wait(self, handle: WaitHandle) -> None:
         built = self._built
@@ -319,8 +344,11 @@ class _Builder:
         quorum = Quorum.model_validate({"form": handle.form, "value": value})
         timeout = ["lit", handle.timeout] if handle.timeout is not None else None
         built.nodes.append(
-            WaitNode(id=name, where=self._where, members=form, quorum=quorum, timeout=timeout)
-        )
+            WaitNode(
+                id=name, where=self._where, after=self._after(handle), members=form, quorum=quorum,
+                timeout=timeout, catch=handle.catch,
+            )
+        )  # fmt: skip
 
     # ------------------------------------------------------------------ expressions
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from wfc.runtime.values import MISSING, Result
+from wfc.runtime.values import MISSING, Result, WaitResult
 from wfc.runtime.worker.dynamic import (
     CallHandle,
     Handle,
@@ -52,9 +52,20 @@ def _value(handle: Handle, made: dict[int, Any]) -> Any:
     if isinstance(handle, SleepHandle):
         pause(handle.seconds)
         return None
+    if isinstance(handle, WaitHandle) and handle.catch:
+        return _caught_wait(handle, made)
     if isinstance(handle, ReceiveHandle):
         raise RuntimeError(f"receive({handle.signal!r}) needs a run: nobody can send a signal here")
     return None
+
+
+def _caught_wait(wait: WaitHandle, made: dict[int, Any]) -> Result:
+    try:
+        ready, pending, failed = _split(wait, made)
+    except Exception as error:
+        return Result(False, error=error_info(error, repr(wait)))
+    rest = [_member(m, made) for m in pending]
+    return Result(True, WaitResult(ready, rest, failed, False))  # type: ignore[arg-type]
 
 
 def _members(wait: WaitHandle, made: dict[int, Any]) -> list[Any]:

@@ -85,12 +85,14 @@ class Graph:
     def made(self, node: Any) -> Any:
         if isinstance(node, dynamic.CallHandle):
             return self.call(node)
+        gather(lambda n=item: self.value(n) for item in node.after)
         if isinstance(node, dynamic.WaitHandle):
-            return self.wait(node)
-        if isinstance(node, dynamic.SleepHandle):
+            return self.caught(node.catch, lambda: self.wait(node))
+        if isinstance(node, (dynamic.SleepHandle, dynamic.CancelHandle)):
             return None
         assert isinstance(node, dynamic.ReceiveHandle), node
-        return self.host.take_signal(node.signal, node.timeout is not None)
+        has_timeout = node.timeout is not None
+        return self.caught(node.catch, lambda: self.host.take_signal(node.signal, has_timeout))
 
     def call(self, node: dynamic.CallHandle) -> Any:
         gather(lambda n=item: self.value(n) for item in node.after)

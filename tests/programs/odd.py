@@ -189,3 +189,18 @@ def gather_rest(late: wfc.Pending[int]) -> int:
     """Gets the running calls, not their results."""
     ready, rest = wfc.wait("all", late)
     return wfc.continuation(wfc.call(plus, wfc.call(add_all, ready), wfc.call(add_all, rest)))
+
+
+def waits_and_signals(n: int) -> list[object]:
+    """Every step that is no call, with all that can be said of it."""
+    nap = wfc.sleep(0.01)
+    late = wfc.receive("never", timeout=0.02).options(catch=True, after=[nap])
+    heard = wfc.receive("go").options(after=nap)
+    lost = wfc.wait("all", [wfc.call(boom), wfc.call(plus, n)]).options(catch=True, after=[late])
+    split = wfc.wait(1, [wfc.call(plus, n), wfc.call(plus, n)])
+    done = wfc.call(add_all, split.ready).options(after=[wfc.cancel(split.pending)], name="done")
+    return wfc.continuation([wfc.call(is_ok, late), heard, wfc.call(is_ok, lost), done])
+
+
+def is_ok(result: wfc.Result) -> bool:
+    return result.ok

@@ -300,3 +300,29 @@ def test_ids_do_not_depend_on_the_process() -> None:
     a = of(Became, run(made("wide", 3), work("main")))[0].dynamic
     b = of(Became, run(made("wide", 3), work("main")))[0].dynamic
     assert (a.digest, a.graph) == (b.digest, b.graph)
+
+
+def test_steps_take_what_they_can() -> None:
+    def f(x: Any) -> Any:
+        return x
+
+    one = wfc.call(f, 1)
+    assert wfc.sleep(0).options(after=one).after == (one,)
+    assert wfc.receive("s").options(catch=True).catch
+    with pytest.raises(TypeError, match=r"<sleep of 1\.0 s> has no option 'catch': it has after"):
+        wfc.sleep(1).options(catch=True)
+    with pytest.raises(TypeError, match="takes calls"):
+        wfc.wait(1, [one]).options(after=[3])
+    with pytest.raises(TypeError, match="the pending part of a wait"):
+        wfc.cancel(wfc.wait(1, [one]).ready)
+    split = wfc.wait(1, [one, wfc.call(f, 2)])
+    assert wfc.continuation([split.ready, wfc.cancel(split.pending)]) == [[1], None]
+    lost = wfc.wait("all", [one, wfc.call(len, 3)]).options(catch=True)
+    assert wfc.continuation(wfc.call(f, lost)).ok is False
+
+
+def test_every_option_of_a_task_is_one_of_a_call() -> None:
+    from wfc.compiler.options import OPTIONS as OF_SPECS
+
+    of_calls = dynamic.OPTIONS | {"name", "checkpoint"}
+    assert {name for name, option in OF_SPECS.items() if "call" in option.places} <= of_calls
