@@ -54,7 +54,7 @@ def colored(stream: Any = None) -> bool:
 
 
 @contextmanager
-def reported() -> Iterator[None]:
+def reported(options: str = "") -> Iterator[None]:
     """Tell every error that a user can meet in words, and exit with the code that stands for it."""
     try:
         yield
@@ -71,12 +71,12 @@ def reported() -> Iterator[None]:
         code = exit_code(error)
         if code is None:
             raise
-        tell(error)
+        tell(error, options)
         stop(code)
 
 
-def tell(error: BaseException) -> None:
-    """An error in words, on stderr."""
+def tell(error: BaseException, options: str = "") -> None:
+    """An error in words, on stderr. `options` are to be repeated in what it says to type."""
     from wfc.runtime.functions import FunctionsError
 
     if isinstance(error, SpecError):
@@ -94,8 +94,8 @@ def tell(error: BaseException) -> None:
             say(f"  {change}")
         run = error.run_id
         say(f"error: the code of run {run} has changed since it was started")
-        say(f"  wfc resume {run} --plan    shows what that means")
-        say(f"  wfc resume {run} --keep    keeps all that is done")
+        say(f"  wfc resume {run}{options} --plan    shows what that means")
+        say(f"  wfc resume {run}{options} --keep    keeps all that is done")
     elif isinstance(error, (RunFailed, RunCancelled, RunInterrupted)):
         say(str(error))
     else:

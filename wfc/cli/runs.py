@@ -165,7 +165,7 @@ def resume(
             for name in [run_id] if run_id is not None else _interrupted(where):
                 show_plan(name, where, as_json=show.json)
             stop(DONE)
-    with reported():
+    with reported(_options(where)):
         names = [run_id] if run_id is not None else _interrupted(where)
         code = DONE
         for name in names:
@@ -329,10 +329,14 @@ def _print_object(run: Run, done: Outcome) -> None:
 
 def resume_command(run: Run, where: Where) -> str:
     """What to type to go on with a run."""
-    options = " --local" if where.local else ""
-    if where.address:
-        options += f" --address {where.address}"
-    return _command(run, where, "resume") + options
+    return f"wfc resume {run.id}{_options(where)}"
+
+
+def _options(where: Where) -> str:
+    """What says where a run is kept, and where it runs."""
+    store = f" --store {shlex.quote(where.store)}" if where.store else ""
+    address = f" --address {where.address}" if where.address else ""
+    return store + (" --local" if where.local else "") + address
 
 
 def _command(run: Run, where: Where, command: str, task: str = "") -> str:
