@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
+from wfc.dsl.suggest import nearest
 from wfc.runtime.journal import inbox, lease, notes, schema
 from wfc.runtime.journal.database import Database
 from wfc.runtime.journal.entries import check_meta, get_blob, put_blob, run_info, run_seal, storable
@@ -427,7 +428,9 @@ class Journal:
         query = sa.select(_RUNS).where(_RUNS.c.run_id == run_id)
         row = db.execute(query.with_for_update() if lock else query).first()
         if row is None:
-            raise UnknownRun(f"there is no run {run_id} in {self.place}")
+            near = nearest(run_id, db.execute(sa.select(_RUNS.c.run_id)).scalars())
+            hint = f": did you mean {near}?" if near else ""
+            raise UnknownRun(f"there is no run {run_id} in {self.place}{hint}")
         return row._asdict()
 
     def _sound(self, db: Connection, run_id: str, *, lock: bool = False) -> RunInfo:

@@ -444,3 +444,11 @@ def test_a_password_never_shows() -> None:
         Journal.open(url, KEY)
     assert "hunter2" not in str(caught.value)
     assert "127.0.0.1:1" in str(caught.value)
+
+
+def test_an_unknown_run_that_was_nearly_spelt_right(journal: Journal) -> None:
+    journal.create_run("roses", DEFINITION)
+    with pytest.raises(UnknownRun, match=r"there is no run rose in .*: did you mean roses\?$"):
+        journal.run("rose")
+    with pytest.raises(UnknownRun, match=r"there is no run tulips in [^?]*$"):
+        journal.run("tulips")
