@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.worker.harness import columns, failure, of, result, run, runner, work
 from tests.worker.plans import call, expr, lit, map_, name, plan, ret, workflow
+from wfc.runtime.codec import Buffer
+from wfc.runtime.seal import Sealer
 from wfc.runtime.storage_errors import StorageError
 from wfc.runtime.values import Bound, Column, Inline, Rows, Stored, Transient
+from wfc.runtime.valuestore import Files, FolderValues
 from wfc.runtime.work import Done, Failed, Log, Partial, ValueLost
 from wfc.runtime.worker import dynamic
-from wfc.runtime.worker.cells import own_copy
+from wfc.runtime.worker.cells import Cells, own_copy
 
 BIG = "x" * 100_000
 
@@ -388,3 +393,24 @@ def test_a_full_disk_in_a_fan_out() -> None:
 
     reports = run(fan(call("f", "big", [name("x")]), store=Full()), elements([1, 2]))
     assert [f.error.type for f in of(Failed, reports)] == ["wfc.StorageError"] * 2
+
+
+@pytest.mark.parametrize("size", [1_000_000, 8_000_000])
+def test_a_value_is_on_the_disk_before_it_is_told_of(tmp_path: Path, size: int) -> None:
+    store = FolderValues(tmp_path, Sealer(bytes(32)))
+    shelf = Shelf()
+    value = Cells("r", lambda: store, shelf).value(b"x" * size)
+    assert isinstance(value, Stored)
+    assert len(store.get(value.key, value.size, value.seal)) == value.size > size
+    assert shelf.get_large(value.handle) == b"x" * size
+
+
+@pytest.mark.parametrize("size", [1_000_000, 8_000_000])
+def test_a_value_that_cannot_be_written_is_told(tmp_path: Path, size: int) -> None:
+    class Full(Files):
+        def write(self, file: int, data: Buffer) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    store = FolderValues(tmp_path, Sealer(bytes(32)), files=Full())
+    with pytest.raises(StorageError, match="ENOSPC"):
+        Cells("r", lambda: store, Shelf()).value(b"x" * size)
