@@ -59,7 +59,7 @@ register(
 )  # fmt: skip
 register(
     "WF002", "the file is too large",
-    "A spec of more than 2 MiB, or a statement of more than 100,000 words and signs, is refused:  Put data "
+    "A spec of more than 2 MiB, or a statement of more than 100,000 words and signs, is refused. Put data "
     "into files that tasks read, or pass it as a parameter; split a generated spec, and `import` its "
     "parts.",
     "", "import \"part1.wf\" as part1\n\nworkflow main():\n    return part1.main()\n",
