@@ -146,7 +146,8 @@ def _operations(v: Any) -> Any:
         st.builds(ast.TupleExpr, tuples(v), st.just(S)),
         st.builds(ast.DictExpr, tuples(st.tuples(v, v)), st.just(S)),
         st.builds(
-            ast.Wait, quorum | st.sampled_from(["all", "any"]) | percent, v, st.none() | v, st.just(S)
+            ast.Wait, quorum | st.sampled_from(["all", "any"]) | percent, v, st.none() | v, st.just(S),
+            modifiers(v),
         ),
         calls(v),
         comprehensions(v),
