@@ -4,7 +4,7 @@ In a page,
 
 - a block `wf flow.wf` or `python tasks.py` (language, file name) is written to that file;
 - a block `console` has commands (`$ …`) with what they print, on both streams. `…` stands for any
-  text in a line, and by itself for any lines;
+  text in a line, and by itself for any lines. Dates, durations and sizes need not be the same;
 - a block `python` without a file name is run as a script; a block `text` right after it is what it
   prints.
 
@@ -177,8 +177,22 @@ def compare(expected: str, printed: str, what: str) -> None:
     assert re.fullmatch(pattern, got), f"{what}\nshould print\n{wanted}\nand prints\n{got}"
 
 
+_FIGURE = re.compile(
+    r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b|\b\d+(?:\.\d+)? ?(?:ms|s|m|h|B|kB|MB)(?![\w-])"
+)
+"""Dates, durations and sizes: they are others each time."""
+
+_NOW_AND_THEN = re.compile(r"[\w.-]+: \d[\d,]* done\b")
+"""How far a run is, which is said where it takes longer than usual."""
+
+
 def _tidied(text: str) -> str:
-    lines = [line.rstrip() for line in text.strip("\n").splitlines()]
+    lines = []
+    for line in text.splitlines():
+        if _NOW_AND_THEN.match(line):
+            continue
+        plain = _FIGURE.sub("FIGURE", line.rstrip())
+        lines.append(re.sub(" +", " ", plain) if plain != line.rstrip() else plain)
     return "".join(f"{line}\n" for line in lines if line)
 
 
