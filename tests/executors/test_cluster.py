@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
 
 from wfc.runtime.executors.cluster import claims, find_address, fits, task_options
+from wfc.runtime.executors.ray import connect
 from wfc.runtime.work import Shape
 
 NODES = [
@@ -80,3 +83,51 @@ def test_which_cluster_is_joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert find_address("10.0.0.1:6379") == "10.0.0.1:6379"
         monkeypatch.delenv("RAY_ADDRESS")
     assert find_address(None) is None, "the file is stale"
+
+
+class StandIn:
+    """Stands for the ray package: notes how it was started."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, object] = {}
+
+    def is_initialized(self) -> bool:
+        return False
+
+    def init(self, **given: object) -> None:
+        self.given = given
+
+
+@pytest.fixture
+def fake_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    fake = StandIn()
+    monkeypatch.setitem(sys.modules, "ray", fake)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))  # no cluster has left its address there
+    for name in ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_USAGE_STATS_ENABLED"):
+        monkeypatch.setenv(name, "")  # so that what is set below is taken back
+        monkeypatch.delenv(name)
+    return fake
+
+
+def test_joining_a_cluster_without_authentication_warns(
+    fake_ray: StandIn, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert connect("10.0.0.1:6379") == "joined"
+    assert fake_ray.given["address"] == "10.0.0.1:6379"
+    assert "10.0.0.1:6379 is used without authentication" in caplog.text
+    caplog.clear()
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    assert connect("10.0.0.1:6379") == "joined"
+    assert caplog.text == ""
+
+
+def test_a_private_ray_has_a_token_and_tells_nobody(
+    fake_ray: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert connect(None) == "private"
+    assert fake_ray.given["include_dashboard"] is False
+    assert fake_ray.given["_node_ip_address"] == "127.0.0.1"
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+    assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+    assert caplog.text == ""
