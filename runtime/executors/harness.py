@@ -11,6 +11,7 @@ from typing import Protocol
 
 from wfc.runtime.executors.messages import (
     Batch,
+    Echo,
     Finished,
     GivenBack,
     Message,
@@ -19,7 +20,7 @@ from wfc.runtime.executors.messages import (
 )
 from wfc.runtime.executors.pieces import Slicer, merge, rebase
 from wfc.runtime.values import ErrorInfo
-from wfc.runtime.work import Became, Done, Failed, HomeLost, Report, Work
+from wfc.runtime.work import Became, Done, Failed, HomeLost, Log, Report, Work
 
 
 class Runs(Protocol):
@@ -34,6 +35,9 @@ class Runs(Protocol):
 
     def release(self, home: int) -> None:
         """Let the values of a home go."""
+
+    def echo(self) -> Log | None:
+        """What the task that runs has printed so far, if there is something to tell."""
 
 
 class _GrainId(int):
@@ -106,6 +110,11 @@ class Harness:
     def release(self, home: int) -> None:
         """Let the values of a home go."""
         self._runner.release(home)
+
+    def echo(self) -> Echo | None:
+        """What the task that runs has printed so far, from another thread."""
+        log, feed = self._runner.echo(), self._feed
+        return Echo(feed.batch.id, log) if log is not None and feed is not None else None
 
     def run(self, batch: Batch) -> Iterator[Message]:
         """The messages of a batch; `Finished` is always the last."""
@@ -193,6 +202,9 @@ class Broken:
         self.between = True
 
     def release(self, home: int) -> None:
+        """See `Runs`."""
+
+    def echo(self) -> None:
         """See `Runs`."""
 
     def run(self, batch: Iterable[Work]) -> Generator[list[Report], None, None]:

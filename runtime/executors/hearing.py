@@ -10,6 +10,7 @@ from wfc.runtime.executors.flights import Flight, Job, Key, Part, Segment, split
 from wfc.runtime.executors.lanes import Lane
 from wfc.runtime.executors.messages import (
     Died,
+    Echo,
     Finished,
     GivenBack,
     Message,
@@ -54,6 +55,9 @@ class Hearing:
         """Take in a message of the transport."""
         if isinstance(message, Died):
             self._died(message)
+            return
+        if isinstance(message, Echo):
+            self.out.append(message.log)  # it says all itself: its batch may be over meanwhile
             return
         flight = self.flights.get(message.batch)
         if flight is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from wfc.runtime.values import Value
-from wfc.runtime.work import Program, Report, Shape, Work
+from wfc.runtime.work import Log, Program, Report, Shape, Work
 
 
 @dataclass(slots=True)
@@ -57,6 +57,14 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Echo:
+    """What a task of a batch that still runs has printed so far."""
+
+    batch: int
+    log: Log
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The batch has ended in good order; what it did not report was not begun.
 
@@ -90,7 +98,7 @@ class GivenBack:
     kept: int
 
 
-Message: TypeAlias = Started | Progress | Finished | GivenBack | Died
+Message: TypeAlias = Started | Progress | Echo | Finished | GivenBack | Died
 
 
 class Transport(Protocol):

@@ -41,6 +41,9 @@ Inbox: TypeAlias = "SimpleQueue[Batch | int | None]"
 ENVS = 8
 """How many large environments a worker keeps: the last that came, as the coordinator knows."""
 
+_ECHO = 0.5
+"""Seconds between two looks at what a task prints that runs for long."""
+
 _PARTING = 0.5
 _PR_SET_PDEATHSIG = 1
 
@@ -159,6 +162,7 @@ def work(link: Link, make: Any) -> int:
         harness = Harness(Broken(error))
     say = threading.Lock()
     threading.Thread(target=_listen, args=(link, inbox, harness, say), daemon=True).start()
+    threading.Thread(target=_echo, args=(link, harness, say), daemon=True).start()
     while (task := inbox.get()) is not None:
         if isinstance(task, int):
             harness.release(task)
@@ -168,6 +172,18 @@ def work(link: Link, make: Any) -> int:
                 link.send(message)
     atexit._run_exitfuncs()
     return 0
+
+
+def _echo(link: Link, harness: Harness, say: threading.Lock) -> None:
+    """Tells what a task prints that runs for long."""
+    while True:
+        time.sleep(_ECHO)
+        with say:  # what the task prints last comes after it
+            if (told := harness.echo()) is not None:
+                try:
+                    link.send(told)
+                except OSError:
+                    return  # the coordinator is gone: `_listen` sees to it
 
 
 def _listen(link: Link, inbox: Inbox, harness: Harness, say: threading.Lock) -> None:

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
 from collections import deque
 from collections.abc import Coroutine
 from typing import Any, Protocol
+
+ECHO = 1.0
+"""Seconds after which what a task printed is told even if the task goes on."""
 
 HEAD = TAIL = 1 << 16
 """Characters that are kept of what one task prints: of its beginning, and of its end."""
@@ -57,7 +62,17 @@ class Tail:
 class _Watch:
     """Flags that are cheap to look at after each task."""
 
-    __slots__ = ("active", "forked", "head", "parts", "tail", "task", "touched")
+    __slots__ = (
+        "active",
+        "forked",
+        "head",
+        "lock",
+        "parts",
+        "since",
+        "tail",
+        "task",
+        "touched",
+    )
 
     def __init__(self) -> None:
         self.touched = False
@@ -65,30 +80,50 @@ class _Watch:
         self.active = False
         self.parts: list[str] = []
         self.head = 0
+        self.since = 0.0
         self.tail = Tail()
         self.task: Task | None = None
+        self.lock = threading.Lock()
 
     def write(self, text: str) -> None:
         """A task prints."""
-        self.touched = True
-        left = HEAD - self.head
-        if left > 0:
-            begin = text[:left]
-            self.parts.append(begin)
-            self.head += len(begin)
-            text = text[left:]
-        if text:
-            self.tail.write(text)
+        with self.lock:
+            self.touched = True
+            left = HEAD - self.head
+            if left > 0:
+                begin = text[:left]
+                if not self.parts:
+                    self.since = time.monotonic()
+                self.parts.append(begin)
+                self.head += len(begin)
+                text = text[left:]
+            if text:
+                self.tail.write(text)
 
     def take(self) -> str:
-        """What was printed since the last time."""
-        text = "".join(self.parts) + self.tail.take()
+        """What the task has printed, but for what `early` gave."""
+        with self.lock:
+            text = "".join(self.parts) + self.tail.take()
+            self.parts.clear()
+            self.head = 0
+            return text
+
+    def early(self) -> str:
+        """What a task that still runs has printed a while ago; call it under the lock, under which
+        the task stays the one that runs."""
+        if not self.parts or time.monotonic() - self.since < ECHO:
+            return ""
+        text = "".join(self.parts)
         self.parts.clear()
-        self.head = 0
         return text
+
+    def renew(self) -> None:
+        """In a process that a task forked: nobody else holds the lock here."""
+        self.lock = threading.Lock()
 
 
 WATCH = _Watch()
+os.register_at_fork(after_in_child=WATCH.renew)
 
 
 class Printed:
@@ -187,7 +222,7 @@ class Stage:
         if _folder() != self.folder and self.folder is not None:
             os.chdir(self.folder)
             WATCH.touched = False
-        return WATCH.take() if WATCH.parts else ""
+        return WATCH.take() if WATCH.head else ""
 
 
 _wrapped: dict[int, Printed] = {}

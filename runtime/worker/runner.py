@@ -14,15 +14,16 @@ from wfc.runtime.linked import Linked
 from wfc.runtime.storage_errors import StorageError
 from wfc.runtime.values import ErrorInfo
 from wfc.runtime.valuestore import ValueStore, open_values
-from wfc.runtime.work import Failed, Program, Report, ValueLost, Work
+from wfc.runtime.work import Failed, Log, Program, Report, ValueLost, Work
 from wfc.runtime.worker.cells import Cells, Large, NoLarge, ValueGone
-from wfc.runtime.worker.context import Stage
+from wfc.runtime.worker.context import WATCH, Stage
 from wfc.runtime.worker.elements import BadResult, Pack, element_cells
 from wfc.runtime.worker.errors import dotted, message_of
 from wfc.runtime.worker.fast import FastElements
 from wfc.runtime.worker.frames import Job
 from wfc.runtime.worker.interp import Element
 from wfc.runtime.worker.registry import Registry
+from wfc.runtime.worker.secrets import redact
 
 FLUSH = 0.015
 """Seconds of work after which what there is gets reported."""
@@ -91,6 +92,17 @@ class Runner:
     def release(self, home: int) -> None:
         """Let the values of a home go."""
         self._cells.homes.pop(home, None)
+
+    def echo(self) -> Log | None:
+        """What the task that runs has printed so far, if it prints and runs for long. To be called
+        from another thread."""
+        with WATCH.lock:
+            task: Any = WATCH.task
+            text = WATCH.early() if task is not None else ""
+            if not text:
+                return None
+            work, offset = task.job.work.id, task.offset
+            return Log(work, offset, "", redact(text), task.task_id(), task.attempt())
 
     # ------------------------------------------------------------------ running
 

@@ -13,7 +13,7 @@ import wfc
 from tests.cli.conftest import write
 
 SPEC = """
-from work import double, fragile, gate, hidden, total
+from work import double, fragile, gate, hidden, kill, total
 
 task weak = fragile with (max_retries=2, retry_exceptions=True, backoff=1ms)
 
@@ -34,11 +34,16 @@ workflow waits(path: str) -> str:
 workflow secretive() -> int:
     return hidden(secret("WFC_TEST_PASSWORD"))
 
+workflow dies() -> None:
+    return kill() with (max_retries=0)
+
 workflow fails() -> int:
     return total([1], "no number")
 """
 
 WORK = """
+import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -61,9 +66,16 @@ def total(values: list[int], one) -> int:
 
 def gate(path: str) -> str:
     print("before the gate")
+    print("half a line", end="")
     while not Path(path).exists():
         time.sleep(0.02)
+    print("through")
     return "through"
+
+def kill() -> None:
+    print("last words")
+    time.sleep(2)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 def hidden(password: str) -> int:
     print(f"the password is {password}!")
@@ -128,7 +140,7 @@ def test_show_of_a_failure(cli: Any, project: Path) -> None:
     assert lines[4].strip().startswith("TypeError: unsupported operand type(s)")
     text = cli("show", "r", "fails/total").stdout
     assert "  one       = 'no number'\n" in text
-    assert "flow.wf:23:12" in text
+    assert "flow.wf:26:12" in text
     assert "TypeError: unsupported operand" in text
 
 
@@ -155,6 +167,20 @@ def test_logs(cli: Any, finished: str) -> None:
     assert (done.exit_code, done.stdout) == (0, "")
     assert done.stderr == "task main/total of run r has printed nothing\n"
     assert cli("logs", "nobody").exit_code == 2
+
+
+def test_what_was_printed_before_the_process_died_is_kept(cli: Any, project: Path) -> None:
+    assert cli("run", "flow.wf:dies", "--local", "--run-id", "r").exit_code == 1
+    assert cli("logs", "r").stdout == "== dies/kill\nlast words\n"
+
+
+@pytest.mark.ray
+def test_a_task_that_runs_on_ray_is_heard(cli: Any, project: Path, ray_session: str) -> None:
+    gate = project / "gate"
+    run = wfc.start("flow.wf:waits", path=str(gate), address=ray_session, run_id="r")
+    wait_for(lambda: "before the gate" in cli("logs", "r").stdout)
+    assert run.tasks()[0].state == "running"
+    run.interrupt()
 
 
 @pytest.mark.ray
@@ -185,11 +211,12 @@ def test_while_it_goes_on(cli: Any, project: Path) -> None:
         found = json.loads(cli("show", "r", "--json").stdout)
         assert [(t["id"], t["state"]) for t in found["tasks"]] == [("waits/done", "running")]
         assert [(w["kind"], w["name"]) for w in found["waits_for"]] == [("signal", "approval")]
+        wait_for(lambda: cli("logs", "r").stdout == "== waits/done\nbefore the gate\nhalf a line\n")
         gate.touch()
         wait_for(lambda: [t.state for t in run.tasks()] == ["done"])
         run.send("approval", "yes")
         followed = cli("logs", "r", "--follow").stdout
-        assert followed == "== waits/done\nbefore the gate\n"
+        assert followed == "== waits/done\nbefore the gate\nhalf a line\nthrough\n"
         assert run.result() == "through yes"
     finally:
         run.interrupt()

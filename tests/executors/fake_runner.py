@@ -28,6 +28,9 @@ class FakeRunner:
     def release(self, home: int) -> None:
         self.kept.pop(home, None)
 
+    def echo(self) -> None:
+        return None
+
     def run(self, batch: Iterable[Work]) -> Generator[list[Report], None, None]:
         out: list[Report] = []
         mark = time.perf_counter()
