@@ -48,6 +48,8 @@ def attribute(frame: Frame, node: ast.Attribute) -> Type:
         )
         return ANY
     if isinstance(found, (ResultType, WaitType)):
+        if isinstance(found, ResultType) and isinstance(node.value, ast.Name):
+            _other_side(frame, node, node.value.id)
         return _of_record(frame, node, found)
     found = frame.as_plain(node.value, found)
     parts = [m for m in members(widen(found)) if not isinstance(m, NoneT)]
@@ -84,6 +86,16 @@ def not_in_spec(frame: Frame, node: ast.Attribute, owner: SpecSymbol) -> None:
     known = [n for n, s in owner.target.symbols.items() if not isinstance(s, SpecSymbol)]
     hint = did_you_mean(node.name, known)
     frame.report(codes.NOT_IN_SPEC, text, node.name_span, "not found", hint)
+
+
+def _other_side(frame: Frame, node: ast.Attribute, name: str) -> None:
+    """Warn of the value of a `Result` that has failed, and of the error of one that has not."""
+    ok = frame.scope.is_ok(name)
+    if (ok, node.name) in ((True, "error"), (False, "value")):
+        other = "value" if ok else "error"
+        text = f"`{name}.{node.name}` is always `None` here, where `{name}.ok` is {ok}"
+        hint = f"use `{name}.{other}`, or move this to where `{name}.ok` is {not ok}"
+        frame.warn(codes.RESULT_SIDE, text, node.span, "nothing there", hint)
 
 
 def _of_record(frame: Frame, node: ast.Attribute, found: ResultType | WaitType) -> Type:

@@ -11,7 +11,7 @@ from wfc.compiler.check.calls import call
 from wfc.compiler.check.frame import Frame
 from wfc.compiler.check.modifiers import check_modifiers
 from wfc.compiler.check.operators import binary, compare, unary
-from wfc.compiler.check.scope import Binding, Scope
+from wfc.compiler.check.scope import Binding, Scope, settled
 from wfc.compiler.check.waits import wait
 from wfc.compiler.relations import element, joined, unhashable
 from wfc.compiler.types import (
@@ -88,7 +88,13 @@ def _bool(frame: Frame, node: ast.BoolOp) -> Type:
 
 def _conditional(frame: Frame, node: ast.Conditional) -> Type:
     frame.plain(node.test, "as a condition")
-    return join([frame.infer(node.body), frame.infer(node.orelse)])
+    outer, kinds = frame.scope, []
+    for part, known in zip((node.body, node.orelse), settled(node.test), strict=True):
+        frame.scope = Scope(outer)
+        frame.scope.ok.update(known)
+        kinds.append(frame.infer(part))
+    frame.scope = outer
+    return join(kinds)
 
 
 def _comprehension(frame: Frame, node: ast.Comprehension) -> Type:

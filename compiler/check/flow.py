@@ -10,7 +10,7 @@ from wfc.compiler.check.context import Context
 from wfc.compiler.check.expressions import infer, unpacked
 from wfc.compiler.check.frame import Frame
 from wfc.compiler.check.info import Info
-from wfc.compiler.check.scope import Binding, Scope
+from wfc.compiler.check.scope import Binding, Scope, settled
 from wfc.compiler.check.sizes import size_of
 from wfc.compiler.check.specials import cancel, fail
 from wfc.compiler.constants import dotted
@@ -238,17 +238,24 @@ class _Walker:
         frame = self.frame
         outer = frame.scope
         arms: list[Scope] = []
+        before: dict[str, bool] = {}
         for test, body in node.arms:
-            frame.plain(test, "as a condition")
             frame.scope = Scope(outer)
+            frame.scope.ok.update(before)
+            frame.plain(test, "as a condition")
+            holds, fails = settled(test)
+            before |= fails
+            frame.scope.ok.update(holds)
             if self.block(body):
                 arms.append(frame.scope)
-            frame.scope = outer
         frame.scope = Scope(outer)
+        frame.scope.ok.update(before)
         if self.block(node.orelse):
             arms.append(frame.scope)
         frame.scope = outer
         outer.merge(arms, node.span)
+        if len(arms) == 1:
+            outer.ok.update(arms[0].ok)
         return bool(arms)
 
     def pass_(self, node: ast.Pass) -> bool:

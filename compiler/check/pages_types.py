@@ -75,6 +75,14 @@ PAGES: tuple[tuple[str, str, str, str, str], ...] = (
         _ask('out = catch ask("a")\nif out.ok:\n    return 1\nreturn 2'),
     ),
     (
+        codes.RESULT_SIDE,
+        "the side of a `Result` that is empty",
+        "A warning. Where `r.ok` is true `r.error` is `None`, and where it is false `r.value` is: the branch "
+        "that this stands in has settled which.",
+        _ask('out = catch ask("a")\nif out.ok:\n    return 1\nreturn out.value'),
+        _ask('out = catch ask("a")\nif out.ok:\n    return out.value\nreturn 2'),
+    ),
+    (
         codes.UNHASHABLE,
         "a key that cannot be one",
         "The keys of a dict are texts, numbers, or tuples of those.",

@@ -56,6 +56,8 @@ class Scope:
         self.parent = parent
         self.names: dict[str, Binding] = {}
         self.partial: dict[str, Partial] = {}
+        self.ok: dict[str, bool] = {}
+        """Names of Results of which it is known here whether they are ok."""
 
     def layers(self) -> Iterator[Scope]:
         """This layer and those below it."""
@@ -77,6 +79,10 @@ class Scope:
             if name in layer.partial:
                 return layer.partial[name]
         return None
+
+    def is_ok(self, name: str) -> bool | None:
+        """Whether a `Result` is ok, where an `if` has settled that."""
+        return next((layer.ok[name] for layer in self.layers() if name in layer.ok), None)
 
     def visible(self) -> Iterator[str]:
         """All names that are bound here."""
@@ -100,3 +106,18 @@ class Scope:
                 )
                 merged.used = True  # its parts are the ones that can be unused
                 self.names[name] = merged
+
+
+def settled(test: ast.Expr) -> tuple[dict[str, bool], dict[str, bool]]:
+    """What a condition such as `r.ok` or `not r.ok` says of Results, where it holds and where not."""
+    if isinstance(test, ast.Attribute) and test.name == "ok" and isinstance(test.value, ast.Name):
+        return {test.value.id: True}, {test.value.id: False}
+    if isinstance(test, ast.Unary) and test.op == "not":
+        holds, fails = settled(test.operand)
+        return fails, holds
+    if isinstance(test, ast.BoolOp):
+        parts = [settled(value) for value in test.values]
+        side = 0 if test.op == "and" else 1
+        known = {name: ok for part in parts for name, ok in part[side].items()}
+        return (known, {}) if test.op == "and" else ({}, known)
+    return {}, {}
