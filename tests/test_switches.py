@@ -12,13 +12,13 @@ import pytest
 
 import wfc
 from tests.programs.runner import Case, cases, check, run_program
-from wfc.api import bundle
 from wfc.runtime import coordinator
 from wfc.runtime.coordinator import Coordinator
 from wfc.runtime.executors.local import LocalTransport
 from wfc.runtime.executors.pool import Pool
 from wfc.runtime.store import Store
 from wfc.runtime.work import Work
+from wfc.stored import bundle
 
 SPEC = """
 from numbers_ import double, total

@@ -15,12 +15,12 @@ import pytest
 import wfc
 from tests.fire.project import Project, expected, wait_for
 from tests.storage.postgres import Server, find_binaries
-from wfc.api import bundle
 from wfc.launching import launcher
 from wfc.running import Active
 from wfc.runtime import coordinator
 from wfc.runtime.storage_errors import StorageError
 from wfc.runtime.store import Store
+from wfc.stored import bundle
 
 pytestmark = pytest.mark.slow
 

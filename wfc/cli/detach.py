@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from wfc import api
+from wfc import stored
 from wfc.cli.out import print_json, say, stop
 from wfc.errors import DONE
 from wfc.runtime.names import check_name
@@ -29,7 +29,7 @@ def detach(command: Sequence[str], run_id: str, where: Where, *, as_json: bool) 
     begun to work on the run, that is printed here, and its exit code is this command's.
     """
     check_name(run_id, "run")
-    with Store.open(api.store_url(where.store)) as store:
+    with Store.open(stored.store_url(where.store)) as store:
         file = log_of(store, run_id)
         file.parent.mkdir(mode=0o700, exist_ok=True)
         known = {info.run_id: info.epoch for info in store.journal.runs()}

@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from wfc import api
+from wfc import api, stored
 from wfc.cli.out import (
     columns,
     first_line,
@@ -40,7 +40,7 @@ def list_runs(store: str | None, *, status: str | None, as_json: bool) -> None:
         for info in found:
             began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(info.created))
             rest = info.damage or info.error or info.entry
-            line = f"{info.run_id:<{width}}  {api.state_of(info):<11}  {began}  "
+            line = f"{info.run_id:<{width}}  {stored.state_of(info):<11}  {began}  "
             print(line + first_line(rest, max(16, columns() - len(line))))
 
 
@@ -48,7 +48,7 @@ def run_json(info: RunInfo) -> dict[str, Any]:
     """A run as JSON."""
     return {
         "run_id": info.run_id,
-        "status": api.state_of(info),
+        "status": stored.state_of(info),
         "entry": info.entry,
         "created": info.created,
         "finished": info.finished,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wfc import api
+from wfc import stored
 from wfc.cli.out import print_json
 from wfc.history import History, without_indices
 from wfc.runtime import progress
@@ -20,7 +20,7 @@ ROWS = 40
 
 def show_plan(run_id: str, where: Where, *, as_json: bool) -> None:
     """Print what a resume of the run would keep and run. Raises `StorageError`."""
-    with Store.open(api.store_url(where.store), create=False) as store:
+    with Store.open(stored.store_url(where.store), create=False) as store:
         found = _plan_of(store, run_id)
     if as_json:
         print_json(found)
@@ -51,12 +51,12 @@ def _print(head: str, lines: list[str]) -> None:
 def _plan_of(store: Store, run_id: str) -> dict[str, Any]:
     definition = store.journal.definition(run_id)
     info = store.journal.run(run_id)
-    plan = api.plan_in(definition)
+    plan = stored.plan_in(definition)
     engine = Engine(plan)
-    records = api.records_to_resume(store, run_id)
+    records = stored.records_to_resume(store, run_id)
     for record in records:
         engine.replay(record)
-    done = api.with_code(store, run_id, lambda: History(plan, records)).tasks
+    done = stored.with_code(store, run_id, lambda: History(plan, records)).tasks
     kept: dict[str, int] = {}
     for task in done.values():
         if task.kept and task.state in ("done", "caught"):
@@ -70,8 +70,8 @@ def _plan_of(store: Store, run_id: str) -> dict[str, Any]:
             left.append((group.path, what, missing, group.total))
     return {
         "run_id": run_id,
-        "status": api.state_of(info),
-        "changed": api.changes(definition) if info.status != "succeeded" else [],
+        "status": stored.state_of(info),
+        "changed": stored.changes(definition) if info.status != "succeeded" else [],
         "kept": kept,
         "left": left,
         "waits_for": [waiting(wait, None) for wait in progress.waits(engine)],

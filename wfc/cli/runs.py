@@ -287,7 +287,7 @@ def _finish(run: Run, done: Outcome, where: Where, show: Show) -> None:
     elif done.status == "succeeded":
         print(result_text(done.value), flush=True)
     if done.status == "failed" and done.error is not None and not show.json:
-        from wfc.api import plan_of_run
+        from wfc.handle import plan_of_run
 
         say(failure(done.error, plan_of_run(run)))
         say()

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wfc import api
+from wfc import api, handle, stored
 from wfc.cli.failures import failure
 from wfc.cli.inspect import run_json
 from wfc.cli.out import (
@@ -50,14 +50,14 @@ def show(
             return
         with Store.open(run.store, create=False) as opened:
             info = opened.journal.run(run_id)
-            waits = api.waiting_for(opened, run_id) if info.status == "running" else []
+            waits = stored.waiting_for(opened, run_id) if info.status == "running" else []
         if as_json:
             rows = [task_json(t) for t in tasks]
             told = [{"kind": w.kind, "name": w.name, "due": w.due} for w in waits]
             print_json({**run_json(info), "tasks": rows, "waits_for": told})
             return
         ended = info.finished or time.time()
-        state = api.state_of(info)
+        state = stored.state_of(info)
         took = (
             f"  {span(max(0.0, ended - info.created))}"
             if info.finished or state == "running"
@@ -187,7 +187,7 @@ def _show_task(run: api.Run, found: list[TaskInfo], name: str, *, as_json: bool)
         print(indented(printed[-PRINTED:], "    "))
     if task.error is not None:
         print()
-        print(failure(task.error, api.plan_of_run(run)))
+        print(failure(task.error, handle.plan_of_run(run)))
 
 
 def _output(run: api.Run, task: TaskInfo) -> str | None:

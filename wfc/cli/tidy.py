@@ -6,7 +6,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from wfc import api
+from wfc import stored
 from wfc.cli.detach import log_of
 from wfc.cli.out import reported, say, usage
 from wfc.runtime.store import Store
@@ -22,9 +22,9 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def delete(run_id: str, store: str | None, *, dry_run: bool) -> None:
     """The command."""
-    with reported(), Store.open(api.store_url(store), create=False) as opened:
+    with reported(), Store.open(stored.store_url(store), create=False) as opened:
         info = opened.journal.run(run_id)
-        if api.state_of(info) == "running":
+        if stored.state_of(info) == "running":
             usage(f"run {run_id} is going on; wfc cancel {run_id} ends it")
         _delete(opened, info, dry_run=dry_run)
 
@@ -35,7 +35,7 @@ def gc(older_than: str, store: str | None, *, dry_run: bool) -> None:
     if found is None:
         usage(f"--older-than is like 30d, 12h or 90m, not {older_than!r}")
     before = time.time() - int(found[1]) * _UNITS[found[2]]
-    with reported(), Store.open(api.store_url(store), create=False) as opened:
+    with reported(), Store.open(stored.store_url(store), create=False) as opened:
         old = [
             info
             for info in opened.journal.runs()
@@ -60,4 +60,4 @@ def _delete(store: Store, info: RunInfo, *, dry_run: bool, told: bool = True) ->
     if not told:
         return
     verb = "would delete" if dry_run else "deleted"
-    say(f"{verb} run {info.run_id} ({api.state_of(info)}) and {values} stored values")
+    say(f"{verb} run {info.run_id} ({stored.state_of(info)}) and {values} stored values")

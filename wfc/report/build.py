@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from importlib.resources import files
 from typing import Any
 
-from wfc import api
+from wfc import api, stored
 from wfc.compiler.emit.picture import picture
 from wfc.compiler.emit.svg import draw
 from wfc.history import TaskInfo
@@ -38,16 +38,16 @@ def report(run: api.Run) -> str:
     with Store.open(run.store, create=False) as store:
         info = store.journal.run(run.id)
         definition = store.journal.definition(run.id)
-        params = api.with_code(store, run.id, lambda: codec.decode(definition.params))
-        waits = api.waiting_for(store, run.id) if info.status == "running" else []
-    plan = api.plan_in(definition)
+        params = stored.with_code(store, run.id, lambda: codec.decode(definition.params))
+        waits = stored.waiting_for(store, run.id) if info.status == "running" else []
+    plan = stored.plan_in(definition)
     drawn = picture(plan)
     places = Places(drawn, plan.entry)
     shown = _chosen(tasks)
     workers = sorted({t.worker for t in shown if t.worker})
     data = {
         "run": run.id,
-        "status": api.state_of(info),
+        "status": stored.state_of(info),
         "workflow": info.entry,
         "created": info.created,
         "finished": info.finished,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from wfc import api
+from wfc import stored
 from wfc.dsl.suggest import nearest
 from wfc.plan.model import Plan
 from wfc.runtime import functions
@@ -52,7 +52,7 @@ def loaded(plan: Plan, stubs: Iterable[str]) -> dict[str, Callable[..., Any]]:
     Raises `FunctionsError` for a function that is not to be had.
     """
     real = {name: task for name, task in plan.tasks.items() if name not in set(stubs)}
-    return functions.load(api.bundle(plan.model_copy(update={"tasks": real})))
+    return functions.load(stored.bundle(plan.model_copy(update={"tasks": real})))
 
 
 class Noted(Registry):
