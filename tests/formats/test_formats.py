@@ -9,6 +9,7 @@ import pytest
 
 import wfc
 from tests.formats.make import RESULT
+from wfc.api import state_of
 from wfc.runtime.journal import schema
 
 HERE = Path(__file__).resolve().parent
@@ -34,6 +35,9 @@ def test_listed_and_shown(old: Path) -> None:
     assert {name: run.status for name, run in found.items()} == {
         "ended": "succeeded",
         "waiting": "interrupted",
+    }
+    assert {info.run_id: state_of(info) for info in wfc.runs(store=old)} == {
+        name: run.status for name, run in found.items()
     }
     assert found["ended"].result() == RESULT
     assert found["waiting"].output("main/large") == "x" * 100_000

@@ -232,7 +232,7 @@ class TestFolder(ValueStoreContract):
             put.append((key, size, seal, data, len(files.log)))
         checked = 0
         for moment in range(len(files.log) + 1):
-            for choice in range(8):
+            for choice in range(2000 // len(files.log) + 1):
                 after = quick / f"{moment}-{choice}"
                 files.replay(after, moment, choice)
                 survivors = FolderValues(after, Sealer(KEY))
