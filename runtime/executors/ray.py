@@ -31,6 +31,8 @@ RUNNER = "wfc.runtime.worker.runner:Runner"
 
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 _HUB_AFTER = 1.0
+_PARTING = 0.2
+"""Seconds that what still runs at the end has, to end in its own way."""
 _FORCE_AFTER = 1.2
 """Seconds that a process has to end by itself when it is told to, before Ray is asked to end it."""
 
@@ -244,6 +246,7 @@ class RayTransport:
         self._closed = True
         ray = _ray()
         if ray.is_initialized() and self._owner != "private":
+            self._drain(_PARTING)  # of a run that has ended, the last batch ends by itself
             for stream in self._streams.values():
                 self._end(stream)
             self._drain(2 * _FORCE_AFTER)
