@@ -80,15 +80,18 @@ def _no_code_beside(plan: Plan) -> bool:
 
 
 def _meaning(plan: Plan) -> Any:
-    """The plan without what says where things stand, and without the code's fingerprints."""
+    """The plan without what says where things stand, and without the code's fingerprints.
 
+    Folders are relative to the project's root, and that may be another one by now: a store that the
+    run itself made marks one.
+    """
     plain = json.loads(plan.to_json())
     del plain["files"]
     todo = [plain]
     while todo:
         value = todo.pop()
         if isinstance(value, dict):
-            for key in ("where", "fingerprint", "doc"):
+            for key in ("where", "fingerprint", "doc", "beside"):
                 value.pop(key, None)
             todo.extend(value.values())
         elif isinstance(value, list):

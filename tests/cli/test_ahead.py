@@ -105,6 +105,16 @@ def test_what_a_resume_would_do(cli: Any, project: Path) -> None:
     assert cli("resume", "nobody", "--plan").exit_code == 2
 
 
+def test_a_store_that_a_run_made_changes_nothing(cli: Any, project: Path, monkeypatch: Any) -> None:
+    """A store marks a project's root: here it comes to be below the one that there was."""
+    (project.parent / ".wfc").mkdir()
+    assert cli("run", "flow.wf:three", "--local", "-p", "gate=gate", "--run-id", "r").exit_code == 1
+    assert (project / ".wfc").is_dir()
+    assert "nothing has changed" in cli("resume", "r", "--plan").stdout
+    (project / "gate").touch()
+    assert cli("resume", "r", "--local").stdout == "[0, 1, 2]\n"
+
+
 def test_all_that_were_interrupted_are_resumed(cli: Any, project: Path) -> None:
     for name in ("a", "b"):
         run = wfc.start("flow.wf:held", gate="go", local=True, run_id=name)

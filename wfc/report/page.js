@@ -205,7 +205,8 @@ function drawTools() {
 
 // ------------------------------------------------------------------------------------- timeline
 function drawTimeline() {
-  const tasks = data.tasks.filter((t) => t[START] && t[SECONDS]);
+  // Of a failed attempt it is known when it ended, not for how long it ran.
+  const tasks = data.tasks.filter((t) => t[START] && (t[SECONDS] || t[STATE] !== "done"));
   if (!tasks.length) return;
   $("time").hidden = false;
   const canvas = $("timeline").querySelector("canvas"), pen = canvas.getContext("2d");
@@ -244,7 +245,7 @@ function drawTimeline() {
     pen.save();
     pen.beginPath(); pen.rect(LEFT, 0, width() + 10, high); pen.clip();
     for (const task of tasks) {
-      const x = across(task[START]), w = Math.max(1, across(task[START] + task[SECONDS]) - x);
+      const x = across(task[START]), w = Math.max(task[SECONDS] ? 1 : 3, across(task[START] + task[SECONDS]) - x);
       if (x + w < LEFT || x > wide) continue;
       pen.fillStyle = COLOURS[task[STATE]];
       pen.fillRect(x, TOP + LANE * lane(task) + 3, w, LANE - 6);
