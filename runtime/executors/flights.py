@@ -77,6 +77,10 @@ class Part:
     at: int = -1
     known: dict[str, Value | HopState | Raised] = field(default_factory=dict)
 
+    def knows(self, offset: int, report: Partial | Hop) -> bool:
+        """Whether this was reported before: what waits behind a long call is told twice."""
+        return offset == self.at and isinstance(report, Partial) and report.node in self.known
+
     def remember(self, offset: int, report: Partial | Hop) -> None:
         """Keep a checkpoint, for the case that the element has to start again."""
         if offset != self.at:

@@ -30,6 +30,9 @@ class Runs(Protocol):
     def between(self) -> bool:
         """At a yield: no element is under way."""
 
+    def finished(self) -> list[Report]:
+        """While a call runs for long: what will be reported after it, from another thread."""
+
     def run(self, batch: Iterable[Work]) -> Generator[list[Report], None, None]:
         """Run the works in order; yields reports every few milliseconds."""
 
@@ -115,6 +118,14 @@ class Harness:
         """What the task that runs has printed so far, from another thread."""
         log, feed = self._runner.echo(), self._feed
         return Echo(feed.batch.id, log) if log is not None and feed is not None else None
+
+    def finished(self) -> Progress | None:
+        """What waits behind a call that runs for long, from another thread. It comes once more."""
+        feed = self._feed
+        reports = [_rebased(report) for report in self._runner.finished()]
+        if feed is None or feed is not self._feed or not reports:
+            return None
+        return Progress(feed.batch.id, reports, 0.0)
 
     def run(self, batch: Batch) -> Iterator[Message]:
         """The messages of a batch; `Finished` is always the last."""
@@ -206,6 +217,10 @@ class Broken:
 
     def echo(self) -> None:
         """See `Runs`."""
+
+    def finished(self) -> list[Report]:
+        """See `Runs`."""
+        return []
 
     def run(self, batch: Iterable[Work]) -> Generator[list[Report], None, None]:
         """See `Runs`."""

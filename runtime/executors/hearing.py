@@ -96,7 +96,9 @@ class Hearing:
             if job is not None and job.left <= 0:
                 del self.jobs[id]
         flight.spent += message.seconds
-        if counts:
+        if counts and not message.seconds:  # told ahead of time, by another thread
+            flight.completed += sum(counts.values())
+        elif counts:
             self._learn(counts, flight.spent, message.cold)
             flight.spent = 0.0
             flight.completed += sum(counts.values())
@@ -128,7 +130,7 @@ class Hearing:
         if isinstance(report, Log):
             if offset not in part.gone:
                 self.out.append(rebase(report, part.start))
-        elif offset in part.open:
+        elif offset in part.open and not part.knows(offset, report):
             part.remember(offset, report)
             self.out.append(rebase(report, part.start))
         return 0

@@ -116,8 +116,9 @@ class _Ear(threading.Thread):
                 while not ray.wait([asked], timeout=0.1)[0]:
                     if self._batch != batch:
                         return
-                    if (told := self._harness.echo()) is not None:
-                        self._hub.tell.remote(told)
+                    for told in (self._harness.echo(), self._harness.finished()):
+                        if told is not None:
+                            self._hub.tell.remote(told)
                 self._obey(batch, ray.get(asked))
 
     def _obey(self, batch: int, order: str) -> None:

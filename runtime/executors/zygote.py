@@ -175,13 +175,14 @@ def work(link: Link, make: Any) -> int:
 
 
 def _echo(link: Link, harness: Harness, say: threading.Lock) -> None:
-    """Tells what a task prints that runs for long."""
+    """Tells what a task prints that runs for long, and what is finished behind it."""
     while True:
         time.sleep(_ECHO)
         with say:  # what the task prints last comes after it
-            if (told := harness.echo()) is not None:
+            for told in (harness.echo(), harness.finished()):
                 try:
-                    link.send(told)
+                    if told is not None:
+                        link.send(told)
                 except OSError:
                     return  # the coordinator is gone: `_listen` sees to it
 

@@ -65,6 +65,16 @@ class Pack:
         self._wall = time.time()
         self._clock = now
 
+    def copy(self) -> Done | None:
+        """What `flush` would report, for a reader in another thread; `None` while that is in the making."""
+        start, count = self.start, self.count
+        columns = {name: column[:count] for name, column in dict(self.columns).items()}
+        if not count or any(len(column) != count for column in columns.values()):
+            return None
+        meta = Meta(self._wall, perf_counter() - self._clock, self._worker)
+        packed: dict[str, Chunk] = {n: self._job.cells.pack(c) for n, c in columns.items()}
+        return Done(self._job.work.id, start, count, packed, meta)
+
 
 def element_cells(job: Job, element: Element) -> dict[str, Cell]:
     """What is reported of a complete element. Raises `BadResult`."""

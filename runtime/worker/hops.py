@@ -307,6 +307,23 @@ class Hops:
                 frame.closed = []
         self.dirty.clear()
 
+    def unreported(self) -> list[Report]:
+        """What `drain` would report up to the first hop, for a reader in another thread."""
+        chain: list[Frame] = []
+        frame: Frame | None = self.frame
+        while frame is not None:
+            chain.append(frame)
+            frame = frame.parent
+        out: list[Report] = []
+        for frame in reversed(chain):
+            if frame.hopped or frame.mute:
+                break
+            path = frame.path()
+            prefix = path + "/" if path else ""
+            for name, cell in [*dict(frame.unsent).items(), *frame.closed]:
+                out.append(Partial(self.job.work.id, self.offset, prefix + name, value_of(cell)))
+        return out
+
     def _report_hop(self, frame: Frame) -> bool:
         """`False` when the hop cannot be checkpointed, for something in it cannot be pickled."""
         if frame.frozen is _UNFREEZABLE:

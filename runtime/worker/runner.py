@@ -14,7 +14,7 @@ from wfc.runtime.linked import Linked
 from wfc.runtime.storage_errors import StorageError
 from wfc.runtime.values import ErrorInfo
 from wfc.runtime.valuestore import ValueStore, open_values
-from wfc.runtime.work import Failed, Log, Program, Report, ValueLost, Work
+from wfc.runtime.work import Failed, Hop, Log, Program, Report, ValueLost, Work
 from wfc.runtime.worker.cells import Cells, Large, NoLarge, ValueGone
 from wfc.runtime.worker.context import WATCH, Stage
 from wfc.runtime.worker.elements import BadResult, Pack, element_cells
@@ -66,6 +66,9 @@ class Runner:
         self._registry = registry
         self._out: list[Report] = []
         self._deadline = 0.0
+        self._runs: _Runs | None = None
+        self._seen: object = None
+        self._told = False
 
     def _values(self) -> ValueStore:
         if self._store is None:
@@ -104,6 +107,24 @@ class Runner:
             work, offset = task.job.work.id, task.offset
             return Log(work, offset, "", redact(text), task.task_id(), task.attempt())
 
+    def finished(self) -> list[Report]:
+        """What is finished and not reported, while a call has been running since this was last asked:
+        it may go on for hours. To be called from another thread, now and then; it is a copy, and all
+        of it will be reported once more."""
+        runs = self._runs
+        place = runs.place() if runs is not None else None
+        if runs is None or place != self._seen:
+            self._seen, self._told = place, False
+            return []
+        if self._told:
+            return []
+        self._told = True
+        try:
+            found = runs.copy()
+        except RuntimeError:  # something changed under the reader: the call has ended
+            return []
+        return found if self._runs is runs and runs.place() == place else []
+
     # ------------------------------------------------------------------ running
 
     def run(self, batch: Iterable[Work]) -> Iterator[list[Report]]:
@@ -139,7 +160,7 @@ class Runner:
         if work.park:
             self._cells.homes.setdefault(work.id, {})
         stage = Stage(self._capture)
-        runs = _Runs(job, stage, self._worker)
+        runs = self._runs = _Runs(job, stage, self._worker)
         while not runs.over:
             runs.out = self._out
             stage.enter()
@@ -158,6 +179,7 @@ class Runner:
                 if self._out:
                     yield self._take()
                 self._deadline = perf_counter() + self._flush
+        self._runs = None
 
     def _job(self, work: Work) -> Job | None:
         """The work made ready, or `None` when it cannot be: that is reported."""
@@ -211,6 +233,27 @@ class _Runs:
             self._fast.out = out
         if self.element is not None:
             self.element.out = out
+
+    def place(self) -> object:
+        """Where it is; the same as before while one call runs."""
+        if (element := self.element) is not None:
+            frame = element.frame
+            return element.offset, id(frame), frame.pos, frame.hop
+        fast = self._fast
+        return (fast.offset, id(fast.step)) if fast is not None else self._at
+
+    def copy(self) -> list[Report]:
+        """What would be reported now, for a reader in another thread. A hop is not copied, nor what
+        comes after it: that would be of no use without."""
+        out: list[Report] = [r for r in list(self._out) if not isinstance(r, Log)]
+        if any(isinstance(report, Hop | ValueLost) for report in out):
+            return []
+        done = self._pack.copy()
+        if done is not None:
+            out.append(done)
+        if self.element is not None:
+            out += self.element.unreported()
+        return out
 
     def go(self, deadline: float) -> None:
         """Run until the time is up or all is done."""

@@ -31,6 +31,9 @@ class FakeRunner:
     def echo(self) -> None:
         return None
 
+    def finished(self) -> list[Report]:
+        return []
+
     def run(self, batch: Iterable[Work]) -> Generator[list[Report], None, None]:
         out: list[Report] = []
         mark = time.perf_counter()

@@ -67,6 +67,12 @@ def poison(i: int, bad: int) -> int:
     return i
 
 
+def hang_now_and_then(i: int) -> int:
+    while i == 300:
+        time.sleep(3600)
+    return i
+
+
 def hang(how: str) -> None:
     if how == "interpreter":  # nothing else of this process gets to run Python code
         re.match(r"(a+)+$", "a" * 64 + "b")
