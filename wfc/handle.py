@@ -41,6 +41,7 @@ class Run:
         self.id = run_id
         self.store = store
         self._active = active
+        self._known: tuple[tuple[int, int], History] | None = None
 
     def __repr__(self) -> str:
         return f"<wfc run {self.id} in {self.store}>"
@@ -141,10 +142,15 @@ class Run:
             return list(history.with_running(known, now).values() if now else known.values())
 
     def _history(self, store: Store) -> History:
-        found = list(history.read(store, self.id))
-        plan = plan_in(store.journal.definition(self.id))
-        known: History = with_code(store, self.id, lambda: History(plan, found))
-        return known
+        """What the journal tells; read again only if there is something new."""
+        info = store.journal.run(self.id)
+        state = info.epoch, info.next_seq
+        if self._known is None or self._known[0] != state:
+            found = list(history.read(store, self.id))
+            plan = plan_in(store.journal.definition(self.id))
+            known: History = with_code(store, self.id, lambda: History(plan, found))
+            self._known = state, known
+        return self._known[1]
 
     def moment(self) -> Moment | None:
         """How the run stands right now, as its owner said last; `None` when nobody works on it, or

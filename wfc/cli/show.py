@@ -114,10 +114,18 @@ def _table(tasks: list[TaskInfo]) -> list[str]:
     )
     for state, seconds, size, tries, name, why in rows:
         start = f"{state:<8}  {seconds:>9}  {size:>8}  {tries:>5}  "
-        lines.append(start + name)
+        lines.append(start + _cut(name, max(24, columns() - len(start))))
         if why:
             lines.append(" " * len(start) + first_line(why, max(24, columns() - len(start))))
     return lines
+
+
+def _cut(name: str, width: int) -> str:
+    """An id that is very deep, without its middle: `--json` has it whole."""
+    if len(name) <= width:
+        return name
+    half = (width - 1) // 2
+    return f"{name[:half]}…{name[len(name) - (width - 1 - half) :]}"
 
 
 def _row(key: tuple[str, str], members: list[TaskInfo]) -> tuple[str, str, str, str, str, str]:
