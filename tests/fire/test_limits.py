@@ -147,7 +147,7 @@ def test_what_is_printed_is_cut(ran: Ran) -> None:
     note = re.search(r"\n\[… ([\d,]+) characters left out …\]\n", text)
     assert note is not None
     kept = len(text) - len(note.group(0))
-    assert kept <= 2 << 20
+    assert kept <= 1 << 18
     assert kept + int(note.group(1).replace(",", "")) == 100_000_000
 
 
