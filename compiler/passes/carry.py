@@ -22,6 +22,7 @@ from wfc.compiler.passes.shapes import describe
 def carry(program: ir.Program, notes: Notes) -> None:
     """Set `carried` of workflows, fan-outs and branches."""
     judge = Judge()
+    catches = Catches(program)
     verdicts: dict[str, Verdict] = {}
     for name, workflow in program.workflows.items():
         verdict = judge.block(workflow.body)
@@ -30,12 +31,17 @@ def carry(program: ir.Program, notes: Notes) -> None:
             verdict.refuse("it has a `finally:` block", workflow.span)
         if "timeout" in workflow.options:
             verdict.refuse("it has a timeout", workflow.span)
+        if (caught := catches.anywhere[id(workflow.body)]) is not None:
+            verdict.refuse(f"it catches `{caught.id}`", caught.span)
         verdicts[name] = verdict
     carried = Carried(verdicts)
     for name, workflow in program.workflows.items():
         _workflow(workflow, name, verdicts[name], carried, notes)
     for node, verdict in judge.inner:
         reason = carried.against(verdict)
+        caught = catches.in_arms[id(node)]
+        if reason is None and caught is not None:
+            reason = f"it catches `{caught.id}` in a branch"
         if isinstance(node, ir.MapNode):
             node.carried = reason is None
             if reason is None:
@@ -44,6 +50,37 @@ def carry(program: ir.Program, notes: Notes) -> None:
                 notes.left(f"ship the elements of `{node.id}` in slices: {reason}", node.span)
         elif isinstance(node, ir.BranchNode):
             node.carried = reason is None and not verdict.exits
+
+
+class Catches:
+    """Calls whose failure is a value. The loss of a process is a failure too, and where a worker runs
+    many calls in one go it takes with it who would have caught it, and which call it was.
+
+    `anywhere`: the first in a graph, however deep; `in_arms`: the first in an arm of a branch, or of
+    a branch in the body of a fan-out. By the `id` of the graph, or of the node.
+    """
+
+    def __init__(self, program: ir.Program) -> None:
+        self.anywhere: dict[int, ir.Node | None] = {}
+        self.in_arms: dict[int, ir.Node | None] = {}
+        for workflow in program.workflows.values():
+            for block in workflow.blocks():
+                for graph in reversed(list(ir.graphs(block))):
+                    self._read(graph)
+
+    def _read(self, graph: ir.Graph) -> None:
+        first: ir.Node | None = None
+        for node in graph.nodes.values():
+            found = [self.anywhere[id(g)] for _, g in ir.inner(node)]
+            if getattr(node, "catch", False):
+                found.insert(0, node)
+            first = first or next((f for f in found if f is not None), None)
+            if isinstance(node, ir.BranchNode):
+                self.in_arms[id(node)] = next((f for f in found if f is not None), None)
+            elif isinstance(node, ir.MapNode):
+                arms = (self.in_arms.get(id(n)) for n in node.body.nodes.values())
+                self.in_arms[id(node)] = next((a for a in arms if a is not None), None)
+        self.anywhere[id(graph)] = first
 
 
 def carry_single_calls(program: ir.Program, notes: Notes) -> None:

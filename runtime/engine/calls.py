@@ -52,6 +52,10 @@ class Calls(Flow):
         self.home_decided(work)
         if known is not None and known.submitted and self.live:
             self.effects.append(CancelWork(work))
+        if work in self.leaving:
+            # It may have ended and parked, which is not reported yet.
+            self.leaving.discard(work)
+            self.release(work)
 
     # ------------------------------------------------------------------ the processes of regions
 

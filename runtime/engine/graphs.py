@@ -213,13 +213,17 @@ class GraphInfo:
     def split_step(self, step: str) -> tuple[int | None, str, str]:
         """The node that a relative path starts at, the mark of a hop after it (`~3`), and the rest.
 
-        Ids of inlined nodes hold slashes themselves, so the longest id that fits is meant.
+        Ids of inlined nodes hold slashes themselves, so the longest id that fits is meant. The value of
+        an inlined workflow has its call's id, but nothing inside of it.
         """
         parts = step.split("/")
         for end in range(len(parts), 0, -1):
             head = "/".join(parts[:end])
             name, tilde, hop = head.partition("~")
             if name in self.ids:
+                inside = tilde or end < len(parts)
+                if inside and isinstance(self.nodes[self.ids[name]].node, ExprNode):
+                    continue
                 return self.ids[name], tilde + hop, "/".join(parts[end:])
         return None, "", step
 
