@@ -9,6 +9,7 @@ from typing import Any
 from wfc.plan.model import BranchNode, CallNode, ExprNode
 from wfc.runtime.engine.evaluate import as_pending, fleeting, hollow, mark_lost
 from wfc.runtime.engine.facts import Facts, forgets, only, unkept
+from wfc.runtime.engine.fans import is_absent
 from wfc.runtime.engine.records import (
     Advanced,
     Attempted,
@@ -21,15 +22,19 @@ from wfc.runtime.engine.records import (
 from wfc.runtime.engine.state import (
     RUNNING,
     Dispatch,
+    Fan,
     Frame,
+    boxed,
     durable,
     kept,
 )
 from wfc.runtime.policy import backoff_seconds, retries_error, retries_loss
 from wfc.runtime.values import (
     HOLLOW,
+    MISSING,
     Bound,
     Chunk,
+    Column,
     ErrorInfo,
     Inline,
     Rows,
@@ -110,7 +115,17 @@ class Reports(Facts):
                 else:
                     keep = self.keeps(work.scope, index)
             out[name] = kept(chunk, keep)
+            if not keep and work.fan is not None and self._filtered(work.fan, name):
+                out[name] = passed(chunk)
         return out
+
+    def _filtered(self, fan: Fan, column: str) -> bool:
+        """Whether a column has no entry for elements that do not pass."""
+        node = self.map_node(fan)
+        return any(
+            out.when is not None and self.output_column(node, out.name) == column
+            for out in node.outputs
+        )
 
     @staticmethod
     def _forgotten(work: Dispatch) -> set[str]:
@@ -416,3 +431,11 @@ def _completed(
 ) -> Completed:  # fmt: skip
     meta = report.meta
     return Completed(path, node, indices, columns, now, meta.started, meta.seconds, meta.worker)
+
+
+def passed(chunk: Chunk) -> Chunk | int:
+    """What is journaled of outputs that are not kept: which elements have none. Who goes through them
+    element by element has to know that, also after a restart."""
+    values = chunk.load() if isinstance(chunk, Column) else chunk
+    absent = [v is MISSING or is_absent(v) for v in values]
+    return [boxed(MISSING) if no else HOLLOW for no in absent] if any(absent) else len(absent)
