@@ -686,6 +686,9 @@ class Body:
         if chance(self.source, 50):
             timeout = ""
         name = self.fresh("w")
+        if chance(self.source, 30):
+            self._wait_caught(name, f"wait({quorum} of {members}{timeout})")
+            return
         self.line(f"{name} = wait({quorum} of {members}{timeout})")
         self.fails = True
         self.bind("xs", INTS, f"{name}.ready")
@@ -695,6 +698,13 @@ class Body:
             (2, lambda: self.bind("xs", INTS, f"[neg(y) for y in {name}.pending]", call=True)),
             (1, lambda: self.bind("n", INT, f"merge({name}.ready, {name}.pending)", call=True)),
             (1, lambda: self._wait_on(f"{name}.pending")),
+        )
+
+    def _wait_caught(self, name: str, text: str) -> None:
+        self.line(f"{name} = catch {text}")
+        self.bind("xs", INTS, f"{name}.value.ready if {name}.ok else []")
+        self.bind(
+            "n", INT, f"sum({name}.value.ready) + len({name}.value.failed) if {name}.ok else 7"
         )
 
     def _wait_on(self, pending: str) -> None:

@@ -1242,7 +1242,8 @@ class Reference:
         check_split(view, split)
         if split is None:
             for member in members:
-                if member.errors:
+                # One that is caught may be decided, and the workflow over, before all have failed.
+                if member.errors and expr.modifiers.catch is None:
                     member.need()
             raise FailuresError(Error(UNREACHABLE, ANY))
         for index in (*split.ready, *split.failed):
