@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -66,13 +65,28 @@ class Started:
 
 
 @pytest.fixture
-def project(tmp_path: Path, store: str, engine: dict[str, Any]) -> Project:
-    where = ["--local"] if "local" in engine else ["--address", engine["address"]]
-    return Project(tmp_path, store, where)
+def project(tmp_path: Path, store: str) -> Project:
+    return Project(tmp_path, store)
+
+
+@pytest.fixture
+def on_ray(tmp_path: Path, store: str, ray_session: str) -> Project:
+    return Project(tmp_path, store, ["--address", ray_session])
 
 
 @pytest.mark.parametrize("state", ["working", "sleeping", "receiving"])
 def test_cancel(project: Project, tmp_path: Path, state: str) -> None:
+    check_cancel(project, tmp_path, state)
+
+
+@pytest.mark.ray
+def test_cancel_on_ray(on_ray: Project, tmp_path: Path) -> None:
+    check_cancel(on_ray, tmp_path, "working")
+    wait_for(lambda: not hubs())
+
+
+def check_cancel(project: Project, tmp_path: Path, state: str) -> None:
+    """It ends cancelled in time, its `finally:` has run, and nothing is left."""
     run = Started(project, state, tmp_path)
     began = time.monotonic()
     assert wfc.get("r", store=project.store).cancel()
@@ -93,6 +107,25 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
     [*((state, SIGNALS[n % 3]) for n, state in enumerate(STATES)), ("working", signal.SIGHUP)],
 )
 def test_signals(project: Project, tmp_path: Path, state: str, number: int) -> None:
+    check_signal(project, tmp_path, state, number)
+
+
+@pytest.mark.ray
+def test_signal_on_ray(on_ray: Project, tmp_path: Path) -> None:
+    check_signal(on_ray, tmp_path, "working", signal.SIGINT)
+    wait_for(lambda: not hubs())
+
+
+def hubs() -> list[str]:
+    """The actors that runs have left in the session."""
+    import ray
+
+    found = ray.util.list_named_actors(all_namespaces=True)
+    return [actor["name"] for actor in found if actor["name"].startswith("wfc-hub")]
+
+
+def check_signal(project: Project, tmp_path: Path, state: str, number: int) -> None:
+    """It ends in time, says how to go on, is resumable, and nothing is left."""
     run = Started(project, state, tmp_path)
     began = time.monotonic()
     run.process.send_signal(number)
@@ -109,6 +142,10 @@ def test_signals(project: Project, tmp_path: Path, state: str, number: int) -> N
 def test_what_was_cancelled_goes_on_only_when_named(tmp_path: Path, store: str) -> None:
     project = Project(tmp_path, store)
     run = Started(project, "receiving", tmp_path)
+    code, out, err = project.says("resume", "r", "--local")
+    assert (code, out) == (4, ""), err
+    assert f"run r is owned by process {run.process.pid} on " in err
+    assert " since " in err
     wfc.get("r", store=store).cancel()
     run.process.communicate(timeout=30)
     code, out, err = project.says("resume", "--all", "--local")
