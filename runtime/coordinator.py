@@ -68,8 +68,9 @@ STORAGE_FAILED = "wfc.StorageError"
 PRINTED = 256 * 1024 * 1024
 """Characters that are kept of what the tasks of a run print, in all."""
 
-TELL = 1.0
-"""Seconds between two moments that are put down for others to read."""
+TELL, SAME = 1.0, 10.0
+"""Seconds between two moments that are put down for others to read, and between two that say the
+same: a run that only waits does not write all the time."""
 
 LITTLE = 100.0
 """What is looked at takes one part in so many of the run's time, at most."""
@@ -176,7 +177,8 @@ class Coordinator:
         self._hops: dict[tuple[str, str, int, str], int] = {}
         self._trouble: StorageError | None = None
         self._next_look = 0.0
-        self._next_word = 0.0
+        self._next_word = self._tell_again = 0.0
+        self._told: object = None
         self._cached: dict[str, int] = {}
         self._printed = 0
 
@@ -292,7 +294,9 @@ class Coordinator:
         self._show(lambda seen: seen.update(found))
         if now >= self._next_word:
             self._next_word = now + TELL
-            self._committer.tell(found.to_json())
+            if found.news != self._told or now >= self._tell_again:
+                self._told, self._tell_again = found.news, now + SAME
+                self._committer.tell(found.to_json())
         self._next_look = now + max(POLL, LITTLE * (time.perf_counter() - began))
 
     def _print(self, log: Log) -> None:

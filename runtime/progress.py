@@ -65,6 +65,12 @@ class Moment:
     running: list[tuple[str, float]] = field(default_factory=list)
     queued: int = 0
 
+    @property
+    def news(self) -> object:
+        """What is new in a moment when this differs from that of the one before."""
+        running = sorted(id for id, _ in self.running)
+        return self.counts, self.groups, self.waits, running, self.queued
+
     def to_json(self) -> str:
         """As text that `from_json` reads."""
         return json.dumps(asdict(self), ensure_ascii=False)

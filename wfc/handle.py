@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 POLL = 0.1
 
-STALE = 15.0
+STALE = 30.0
 """Seconds after which what a run's owner said of it counts for nothing any more."""
 
 
@@ -139,7 +139,9 @@ class Run:
         with self._open() as store:
             known = self._history(store).tasks
             now = self._moment(store)
-            return list(history.with_running(known, now).values() if now else known.values())
+            if now is not None:
+                known = history.with_running(known, now, time.time())
+            return list(known.values())
 
     def _history(self, store: Store) -> History:
         """What the journal tells; read again only if there is something new."""

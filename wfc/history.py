@@ -139,15 +139,16 @@ def read(store: Store, run_id: str) -> Iterator[records.Record]:
         yield RECORDS.unpack(row.data)
 
 
-def with_running(known: dict[str, TaskInfo], moment: Moment) -> dict[str, TaskInfo]:
-    """The tasks, with those that run at this moment."""
+def with_running(known: dict[str, TaskInfo], moment: Moment, now: float) -> dict[str, TaskInfo]:
+    """The tasks, with those that ran at a moment, and so have gone on until `now`."""
     out = dict(known)
     for id, seconds in moment.running:
         before = known.get(id)
         if before is not None and before.state == "done":
             continue  # it has ended since
         attempts = 1 + (before.attempts if before is not None else 0)
-        out[id] = TaskInfo(id, "running", attempts, moment.at - seconds, seconds, kept=False)
+        began = moment.at - seconds
+        out[id] = TaskInfo(id, "running", attempts, began, now - began, kept=False)
     return out
 
 

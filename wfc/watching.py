@@ -152,8 +152,7 @@ def picture(run_id: str, moment: Moment, rates: Rates, seconds: float) -> Any:
 
     head = Text(no_wrap=True, overflow="ellipsis")
     head.append(run_id, style="bold")
-    head.append(f"  {counted(moment)}")
-    head.append(f"  {rates('')}  {span(seconds)}".replace("    ", "  "))
+    head.append("  ".join(["", span(seconds), counted(moment), rates("")]).rstrip())
     parts: list[Any] = [head]
     groups = sorted(moment.groups, key=lambda g: g.done + g.failed >= g.total)
     if groups:
@@ -243,7 +242,7 @@ def span(seconds: float) -> str:
         return f"{1000 * seconds:.0f} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
