@@ -90,6 +90,8 @@ def _decide(spaces: list[_Space]) -> None:
 
 
 def _note(space: _Space, node: Node) -> None:
+    for name in node.after:
+        space.of(name).joined.add(name)
     for seen_from, expr in _all(space, node):
         source = isinstance(node, MapNode) and node.source is not None and expr is node.items
         for op, name in references(expr):

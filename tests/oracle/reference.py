@@ -1107,7 +1107,14 @@ class Reference:
             plain = ast.Comprehension(expr.key, expr.value, expr.generators, expr.span)
             inner = Scope(scope.frame, scope.path, Trace(scope.trace), scope)
             inner.seen = scope.seen
-            result = _caught(lambda: self.cell(plain, inner, name).get())
+            if self.calls_something(plain, scope.frame.workflow.file):
+                # As with a call: what it is given is computed outside of the `catch`.
+                given = self._elements(plain.generators[0].iterable, scope)
+                result = _caught(
+                    lambda: self._comprehension(plain, inner, name, False, given).get()
+                )
+            else:
+                result = _caught(lambda: self.cell(plain, inner, name).get())
             inner.trace.certain = result.ok
             return result
         if self.calls_something(expr, scope.frame.workflow.file):
@@ -1118,8 +1125,9 @@ class Reference:
         return attempt(lambda: dict(pairs)) if expr.key else [value for _key, value in pairs]
 
     def _comprehension(
-        self, expr: ast.Comprehension, scope: Scope, name: str | None, managed: bool
-    ) -> Fan:
+        self, expr: ast.Comprehension, scope: Scope, name: str | None, managed: bool,
+        given: list[Cell] | None = None,
+    ) -> Fan:  # fmt: skip
         """A fan-out over calls: every element of the first generator is a member."""
         for expression in expr.modifiers.after:
             self.value(expression, scope)
@@ -1130,7 +1138,7 @@ class Reference:
         simple = len(expr.generators) == 1 and not calls and expr.key is None
         members: list[Cell] = []
         try:
-            sources = self._elements(first.iterable, scope)
+            sources = self._elements(first.iterable, scope) if given is None else given
         except FailuresError as failed:
             return Fan([Cell(errors=failed.errors)], simple, expr.key is not None)
         for source in sources:
