@@ -6,6 +6,25 @@
 
 It does no I/O, reads no clock and starts no thread: whoever drives it (`wfc.runtime.coordinator`,
 or a simulator) carries the effects out in order and feeds the events in.
+
+A class in layers, a file each, from the ground up:
+
+    state      what there is: scopes, frames, fan-outs as columns, works; the agenda
+    evaluate   expressions over what is at hand; others become works
+    flow       scopes open, nodes become ready, names get values, branches are taken
+    calls      calls become works; which process they run in; their arguments
+    ending     frames end by exit, failure or cancellation; `finally:`
+    frames     frames of workflows: opened, hopped, made again
+    fans       fan-outs: expanded, shipped in slices, or opened element by element
+    joins      members joined, and made again where they were not kept
+    waits      `wait`, `sleep`, `receive`, `cancel`
+    building   works with all that a worker needs
+    facts      what is done, known, tried again or grown: live and replayed alike
+    reports    what workers say, as records and facts
+    replaying  the journal's records, as facts
+    engine     begin, handle, replay, resume
+
+`records` are the events, records and effects; `graphs` is how the engine reads a plan.
 """
 
 from wfc.runtime.engine import records
