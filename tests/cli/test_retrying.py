@@ -65,7 +65,5 @@ def test_members_of_a_quorum_that_could_not_be_reached(folder: Path) -> None:
     (folder / "mended").touch()
     assert wfc.resume("r", local=True).result() in ("a", "b")
     again = asked(folder) - before
-    assert again["a"] == again["b"] == 1, "what had failed"
-    assert again["c"] <= 1, (
-        "it may have been stopped, or its answer not been kept, when the run failed"
-    )
+    assert set(again) & {"a", "b"}, "of what had failed, as many as it took"
+    assert set(again.values()) == {1}
