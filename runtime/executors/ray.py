@@ -92,7 +92,7 @@ class RayTransport:
         self._by_batch: dict[int, _Stream] = {}
         self._messages: list[Message] = []
         self._envs: dict[int, Any] = {}
-        self._name = f"wfc-hub-{secrets.token_hex(8)}"
+        self._name = _hub_name()
         self._hub: Any = None
         self._hearing: Any = None
         self._since = time.monotonic()
@@ -304,11 +304,21 @@ class RayTransport:
         try:
             heard = _ray().get(self._hearing)
         except Exception as error:
+            # Its name stays taken for a while. Processes that wait for its orders are given up.
             logger.warning("the hub is gone, another one is made: %s", why(error))
             self._hub = self._hearing = None
+            self._name = _hub_name()
+            for stream in self._streams.values():
+                if stream.homes:
+                    stream.reason = stream.reason or "the hub is gone"
+                    stream.killed = stream.killed or time.monotonic()
             return
         self._hearing = self._hub.hear.remote()
         self._messages += [message for message in heard if message.batch in self._by_batch]
+
+
+def _hub_name() -> str:
+    return f"wfc-hub-{secrets.token_hex(8)}"
 
 
 def _grains(batch: Batch) -> bool:

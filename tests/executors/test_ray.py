@@ -17,7 +17,7 @@ from tests.executors.fakes import drain, work
 from tests.executors.test_contract import until
 from wfc.runtime.executors.pool import Pool
 from wfc.runtime.values import Inline, Stored
-from wfc.runtime.work import Done, Lost, Shape, Work
+from wfc.runtime.work import Done, HomeLost, Lost, Shape, Work
 
 pytestmark = pytest.mark.ray
 
@@ -211,3 +211,20 @@ def test_a_node_that_dies_loses_what_ran_there_and_slots_follow(root: Path, tmp_
 def test_items_of_rows_reach_the_worker(on_ray: Pool) -> None:
     on_ray.submit(Work(1, "noop", "main", items=rows(["a", "b"]), indices=(5, 9)))
     assert values(drain(on_ray, 2)) == ["a", "b"]
+
+
+def test_a_hub_that_dies_is_made_anew(on_ray: Pool) -> None:
+    """With what was parked: a process that waits on it is lost, and told so."""
+    import ray
+
+    transport = on_ray._transport
+    on_ray.submit(Work(1, "pid", "main", env={"x": Inline(obj=1)}, park=True))
+    assert len(values(drain(on_ray, 1))) == 1
+    ray.kill(transport._start_hub())  # type: ignore[attr-defined]
+    reports = until(on_ray, lambda out: any(isinstance(r, HomeLost) for r in out))
+    assert [r.home for r in reports if isinstance(r, HomeLost)] == [1]
+    on_ray.submit(Work(2, "pid", "main", env={"x": Inline(obj=2)}, park=True))
+    (pid,) = values(drain(on_ray, 1))
+    on_ray.submit(Work(3, "home", "main", home=2))
+    assert values(drain(on_ray, 1)) == [(pid, 2)]
+    on_ray.release(2)

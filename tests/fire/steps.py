@@ -104,3 +104,11 @@ def hang_noted(log: str) -> None:
     note("hangs", log)
     while True:
         time.sleep(3600)
+
+
+def eat() -> None:
+    held = []
+    for _ in range(64):
+        held.append(b"\1" * (64 << 20))
+        time.sleep(0.05)
+    time.sleep(3600)
