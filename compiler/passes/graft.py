@@ -45,7 +45,7 @@ class Graft:
                 result = substitute(node.expr, self.mapping)
                 continue
             made = self._node(node, self.mapping, frame=True)
-            if not body.dag.pred[id]:
+            if not self._waits_inside(id):
                 made.after = self._gated(made)
             out.append(made)
         after = [self.prefix + id for id in body.nodes if not body.dag.adj[id] and id != body.tail]
@@ -53,6 +53,21 @@ class Graft:
         if len(out) == len(self.bound):
             last.after = self._gated(last)
         return [*out, last]
+
+    def _waits_inside(self, id: str) -> bool:
+        """Whether a node waits for one of the frame that does something. Expressions between them do
+        not count: a later pass may put their values in their place."""
+        body = self.callee.body
+        todo, seen = list(body.dag.pred[id]), set()
+        while todo:
+            given = todo.pop()
+            if given in seen:
+                continue
+            seen.add(given)
+            if not isinstance(body.nodes[given], ir.ExprNode):
+                return True
+            todo += body.dag.pred[given]
+        return False
 
     def _gated(self, node: ir.Node) -> list[str]:
         """What a node that begins the frame waits for: all arguments, and the call's `after`."""
