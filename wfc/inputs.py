@@ -37,9 +37,6 @@ def inputs(
     Empty for a task that does not stand in the plan (one that another task returned).
     """
     entry = plan.workflows[plan.entry]
-    head, _, rest = task.partition("/")
-    if head != plan.entry or not rest:
-        return {}
     values: dict[str, Any] = {}
     for param in entry.params:
         if param.name in params:
@@ -47,13 +44,29 @@ def inputs(
         elif param.default is not None:
             values[param.name] = ex.compile_expr(param.default)({})
     reader = _Reader(plan, find, load)
-    for graph, path in ((entry.body, head), (entry.finally_, f"{head}/finally")):
-        if graph is None or not task.startswith(path + "/"):
-            continue
-        found = reader.call(_Scope(path, graph, values), task[len(path) + 1 :])
-        if found is not None:
-            return reader.shown(*found)
-    return {}
+    found = _call(reader, entry, task, values)
+    return {} if found is None else reader.shown(*found)
+
+
+def target(plan: model.Plan, task: str) -> str | None:
+    """The name of the plan's task that a task of a run is a call of, where it stands in the plan."""
+
+    def unknown(_: Any) -> Any:
+        raise LookupError
+
+    found = _call(_Reader(plan, unknown, unknown), plan.workflows[plan.entry], task, {})
+    return None if found is None else found[0].target
+
+
+def _call(
+    reader: _Reader, entry: model.WorkflowDef, task: str, values: dict[str, Any]
+) -> tuple[model.CallNode, _Scope] | None:
+    for graph, path in ((entry.body, entry.name), (entry.finally_, f"{entry.name}/finally")):
+        if graph is not None and task.startswith(path + "/"):
+            found = reader.call(_Scope(path, graph, values), task[len(path) + 1 :])
+            if found is not None:
+                return found
+    return None
 
 
 def abridged(value: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from wfc import history
 from wfc.errors import SpecError
-from wfc.plan.model import Plan
+from wfc.plan.model import Plan, TaskDef
 from wfc.runtime import coordinator, functions, progress
 from wfc.runtime.engine import Engine, records
 from wfc.runtime.journal import Definition, RunInfo
@@ -63,9 +63,8 @@ def changes(definition: Definition) -> list[str]:
     except SpecError as error:
         return [f"the spec {then.files[0].path} has errors now: {error}"]
     out = [
-        f"task {name}: the code of {task.module}.{task.qualname} has changed"
-        for name, task in then.tasks.items()
-        if name in now.tasks and now.tasks[name].fingerprint != task.fingerprint
+        f"task {task.name}: the code of {task.module}.{task.qualname} has changed"
+        for task in _changed(then, now)
     ]
     plain = _meaning(then)
     if plain != _meaning(now) and plain != _meaning(
@@ -73,6 +72,28 @@ def changes(definition: Definition) -> list[str]:
     ):
         out.append(f"the spec {then.files[0].path} has changed")
     return out
+
+
+def changed_tasks(definition: Definition) -> set[str]:
+    """The names of the plan's tasks of which the code has changed since; none when the spec has errors
+    now."""
+    then = plan_in(definition)
+    main = os.path.join(then.root or ".", then.files[0].path)
+    if not os.path.exists(main):
+        return set()
+    try:
+        now, _ = compile_path(main, then.entry)
+    except SpecError:
+        return set()
+    return {task.name for task in _changed(then, now)}
+
+
+def _changed(then: Plan, now: Plan) -> list[TaskDef]:
+    return [
+        task
+        for name, task in then.tasks.items()
+        if name in now.tasks and now.tasks[name].fingerprint != task.fingerprint
+    ]
 
 
 def _no_code_beside(plan: Plan) -> bool:

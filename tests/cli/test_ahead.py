@@ -99,6 +99,15 @@ def test_what_a_resume_would_do(cli: Any, project: Path) -> None:
         "three/first[*]/one": 3
     }
     assert wfc.get("r").status == "failed", "it was a look"
+    work = project / "work.py"
+    text = work.read_text()
+    work.write_text(text.replace("def one(x): return x", "def one(x): return x + 1"))
+    told = cli("resume", "r", "--plan").stdout.splitlines()
+    assert told[1:3] == [
+        "  changed  task one: the code of work.one has changed",
+        "  kept           3 x  three/first[*]/one    by the code as it was",
+    ]
+    work.write_text(text)
     (project / "gate").touch()
     assert cli("resume", "r", "--local").stdout == "[0, 1, 2]\n"
     assert "nothing left to do" in cli("resume", "r", "--plan").stdout

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from wfc import stored
 from wfc.cli.out import print_json
 from wfc.history import History, without_indices
+from wfc.inputs import target
 from wfc.runtime import progress
 from wfc.runtime.engine import Engine
 from wfc.runtime.store import Store
@@ -33,7 +34,8 @@ def show_plan(run_id: str, where: Where, *, as_json: bool) -> None:
         print(f"  changed  {change}")
     if not found["changed"]:
         print("  nothing has changed since: all that is done counts")
-    _print("  kept     ", [f"{n:>7,} x  {task}" for task, n in found["kept"].items()])
+    old = dict.fromkeys(found["old"], "    by the code as it was")
+    _print("  kept     ", [f"{n:>7,} x  {t}{old.get(t, '')}" for t, n in found["kept"].items()])
     left = [f"{n:>7,} of {total:,} {what} in {path}" for path, what, n, total in found["left"]]
     _print("  runs     ", left or ["what comes after"])
     _print("  waits for ", found["waits_for"])
@@ -58,21 +60,26 @@ def _plan_of(store: Store, run_id: str) -> dict[str, Any]:
         engine.replay(record)
     done = stored.with_code(store, run_id, lambda: History(plan, records)).tasks
     kept: dict[str, int] = {}
+    one_of: dict[str, str] = {}
     for task in done.values():
         if task.kept and task.state in ("done", "caught"):
             name = without_indices(task.id)
             kept[name] = kept.get(name, 0) + 1
+            one_of[name] = task.id
     left: list[tuple[str, str, int, int]] = []
     for group in progress.groups(engine, {}):
         missing = group.total - group.done - group.failed
         if missing > 0:
             what = "calls" if group.kind == "workflow" else "elements"
             left.append((group.path, what, missing, group.total))
+    changed = stored.changes(definition) if info.status != "succeeded" else []
+    old = stored.changed_tasks(definition) if changed else set()
     return {
         "run_id": run_id,
         "status": stored.state_of(info),
-        "changed": stored.changes(definition) if info.status != "succeeded" else [],
+        "changed": changed,
         "kept": kept,
+        "old": [name for name, task in one_of.items() if target(plan, task) in old],
         "left": left,
         "waits_for": [waiting(wait, None) for wait in progress.waits(engine)],
     }
