@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from wfc.plan.model import BranchNode, CallNode, ExprNode, Graph
+from wfc.plan.model import BranchNode, CallNode, ExprNode
 from wfc.runtime.engine.building import Building
 from wfc.runtime.engine.evaluate import fleeting, hollow
 from wfc.runtime.engine.fans import is_absent
-from wfc.runtime.engine.graphs import inner_graphs
+from wfc.runtime.engine.graphs import forgets
 from wfc.runtime.engine.records import (
     Attempted,
 )
@@ -373,18 +373,3 @@ def only(chunk: Chunk) -> Value:
 
 def _counted(error: ErrorInfo, attempts: int) -> ErrorInfo:
     return replace(error, attempts=attempts)
-
-
-def unkept(node: BranchNode) -> Iterator[CallNode]:
-    """The calls in a branch that are not checkpointed."""
-    stack: list[Graph] = [g for _, g in inner_graphs(node)]
-    while stack:
-        for inner in stack.pop().nodes:
-            if isinstance(inner, CallNode) and not inner.checkpoint:
-                yield inner
-            stack.extend(g for _, g in inner_graphs(inner))
-
-
-def forgets(node: BranchNode) -> bool:
-    """Whether some call in a branch is not checkpointed."""
-    return next(unkept(node), None) is not None

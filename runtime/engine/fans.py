@@ -540,11 +540,8 @@ class Fans(Frames):
         """Whether a column of elements that workers run is journaled."""
         body = fan.scope.g.inner[self.map_node(fan).id]
         if name.startswith("="):
-            return all(n.node.checkpoint for n in body.nodes if isinstance(n.node, CallNode))
-        if name in body.index:
-            node = body.nodes[body.index[name]].node
-            return bool(node.checkpoint) if isinstance(node, CallNode) else True
-        return True
+            return not body.unkept
+        return name not in body.unkept
 
     def member_volatile(self, fan: Fan, name: str, k: int) -> bool:
         """Whether the result of a member was made from what is not kept."""

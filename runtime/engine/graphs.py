@@ -160,7 +160,8 @@ class UnitInfo:
 
 class GraphInfo:
     """A graph, read once: `nodes` in order, `index` by provided name, `ids` by node id alone (a
-    branch provides names that nodes in its arms have as ids), `units`, free names."""
+    branch provides names that nodes in its arms have as ids), `units`, free names, and `unkept`: the
+    ids of calls, however deep inside, that are not checkpointed."""
 
     __slots__ = (
         "address",
@@ -174,6 +175,7 @@ class GraphInfo:
         "nodes",
         "tail",
         "units",
+        "unkept",
     )
 
     def __init__(self, graph: Graph, address: str, inside: Mapping[str, GraphInfo]) -> None:
@@ -196,6 +198,10 @@ class GraphInfo:
         for suffix, owned in self.inner.items():
             if suffix.endswith(":then"):
                 self.later.update(owned.index, owned.later)
+        calls = (n for n in graph.nodes if isinstance(n, CallNode) and not n.checkpoint)
+        self.unkept: set[str] = {n.id for n in calls}.union(
+            *(owned.unkept for owned in self.inner.values())
+        )
         self.units: list[UnitInfo] = []
         for unit in graph.units:
             read_unit = UnitInfo(unit.kind, [self.nodes[self.index[n]] for n in unit.nodes])
@@ -307,3 +313,18 @@ class Book:
         if found is None:
             found = self._read[digest] = read_graph(Graph.from_json(data), "$dyn")
         return found
+
+
+def unkept(node: AnyNode) -> Iterator[CallNode]:
+    """The calls that are not checkpointed: the node itself, or what the graphs inside it hold."""
+    stack: list[AnyNode] = [node]
+    while stack:
+        at = stack.pop()
+        if isinstance(at, CallNode) and not at.checkpoint:
+            yield at
+        stack.extend(n for _, g in inner_graphs(at) for n in g.nodes)
+
+
+def forgets(node: AnyNode) -> bool:
+    """Whether some call in a branch is not checkpointed."""
+    return next(unkept(node), None) is not None

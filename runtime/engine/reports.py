@@ -8,8 +8,9 @@ from typing import Any
 
 from wfc.plan.model import BranchNode, CallNode, ExprNode
 from wfc.runtime.engine.evaluate import as_pending, fleeting, hollow, mark_lost
-from wfc.runtime.engine.facts import Facts, forgets, only, unkept
+from wfc.runtime.engine.facts import Facts, only
 from wfc.runtime.engine.fans import is_absent
+from wfc.runtime.engine.graphs import forgets
 from wfc.runtime.engine.records import (
     Advanced,
     Attempted,
@@ -104,7 +105,7 @@ class Reports(Facts):
             if keep and work.kind == "map" and work.fan is not None:
                 keep = self.column_kept(work.fan, name)
             elif keep and name not in work.scope.g.index:
-                keep = name not in self._forgotten(work)
+                keep = name not in work.scope.g.unkept
             elif keep:
                 index = work.scope.g.index[name]
                 node = work.scope.g.nodes[index].node
@@ -126,12 +127,6 @@ class Reports(Facts):
             out.when is not None and self.output_column(node, out.name) == column
             for out in node.outputs
         )
-
-    @staticmethod
-    def _forgotten(work: Dispatch) -> set[str]:
-        """Calls in branches of a unit that are not checkpointed."""
-        nodes = [work.scope.g.nodes[i].node for i in work.nodes]
-        return {call.id for n in nodes if isinstance(n, BranchNode) for call in unkept(n)}
 
     def _expr_done(self, work: Dispatch, report: Done) -> None:
         key, _expr, explode = self.expr_jobs.pop(work.id)
