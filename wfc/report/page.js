@@ -60,11 +60,13 @@ function drawHead() {
 }
 function drawFailures() {
   $("failures").hidden = !data.failures.length;
-  for (const found of data.failures) {
-    const card = add($("failures"), "div", null, "failure");
-    const title = add(card, "h3", found.task, "id");
+  for (const [n, found] of data.failures.entries()) {
+    const card = add($("failures"), "details", null, "failure");
+    card.open = n < 3; // the others at a click
+    const title = add(card, "summary");
+    add(title, "b", found.task, "id");
     add(title, "span", found.state, `badge ${found.state}`);
-    add(card, "div", found.error, "error");
+    add(title, "div", found.error, "error");
     const tries = `${found.attempts} attempt${found.attempts === 1 ? "" : "s"}`;
     facts(card, [["tried", tries], ["called at", found.line], ["", found.text && found.text.trim()]]);
     facts(card, Object.entries(found.inputs));
