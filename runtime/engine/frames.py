@@ -219,7 +219,8 @@ class Frames(Ending):
             frame.dynamic = None
         else:
             frame.workflow = None
-            frame.dynamic = self._one_call(node, args)
+            functions = frame.dynamic.functions if frame.dynamic is not None else {}
+            frame.dynamic = self._one_call(node, args, functions)
             frame.args = dict(frame.dynamic.env)
         if not any(fleeting(v) for v in args.values()):
             # A hop is durable, so its arguments are, also where what made them was not kept.
@@ -235,7 +236,9 @@ class Frames(Ending):
         frame.phase = "running"
         self.enter(frame, volatile)
 
-    def _one_call(self, node: ContinuationNode, args: dict[str, Value]) -> Dynamic:
+    def _one_call(
+        self, node: ContinuationNode, args: dict[str, Value], functions: dict[str, Value]
+    ) -> Dynamic:
         """`continuation task(…)` as a graph of that one call."""
         call = CallNode(
             id=node.target,
@@ -249,7 +252,7 @@ class Frames(Ending):
             catch=node.catch,
             options=node.options,
         )
-        return self.book.single(call, args)
+        return self.book.single(call, args, functions)
 
     # ------------------------------------------------------------------ making again
 

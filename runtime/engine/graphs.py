@@ -280,14 +280,17 @@ class Book:
         self._singles: dict[str, Dynamic] = {}
         self.nothing = read_graph(Graph(nodes=[]), "$nothing")
 
-    def single(self, call: CallNode, args: dict[str, Value]) -> Dynamic:
-        """A graph of one call that returns its result; its arguments are names in `args`."""
+    def single(
+        self, call: CallNode, args: dict[str, Value], functions: dict[str, Value]
+    ) -> Dynamic:
+        """A graph of one call that returns its result; its arguments are names in `args`, and
+        `functions` are those of the graph that it stood in, should it be of one."""
         leave = ReturnNode(id="return", where=call.where, expr=["name", call.id])
         text = Graph(nodes=[call, leave], tail="return").model_dump_json()
         made = self._singles.get(text)
         if made is None:
             made = self._singles[text] = Dynamic(text.encode(), {}, {}, f"$call:{text}")
-        return Dynamic(made.graph, args, {}, made.digest)
+        return Dynamic(made.graph, args, functions, made.digest)
 
     def workflow(self, name: str) -> GraphInfo:
         """The body of a workflow."""
