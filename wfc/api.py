@@ -245,6 +245,7 @@ def resume(
     local: bool = False,
     address: str | None = None,
     keep: bool = False,
+    redo: bool = False,
     allow: Sequence[str] = (),
     progress: bool = False,
     observer: Observer | None = None,
@@ -255,7 +256,8 @@ def resume(
 
     What is done is not done again; where it runs is chosen as by `start`. Raises `CodeChanged` when
     code that the run uses is not what it was, unless `keep` says that what is done counts all the
-    same; `Owned` when another process has the run; `StorageError`.
+    same, or `redo` that what changed runs again, with all that hangs on it; `Owned` when another
+    process has the run; `StorageError`.
     """
     launch = launcher(local=local, address=address)
     try:
@@ -264,6 +266,7 @@ def resume(
             launch,
             store=store,
             keep=keep,
+            redo=redo,
             allow=allow,
             observer=observer,
             progress=progress,
@@ -279,6 +282,7 @@ def resume_with(
     *,
     store: str | os.PathLike[str] | None = None,
     keep: bool = False,
+    redo: bool = False,
     allow: Sequence[str] = (),
     observer: Observer | None = None,
     progress: bool = False,
@@ -294,7 +298,11 @@ def resume_with(
             launch.close()
             return Run(run_id, url)
         if not keep and (changed := changes(definition)):
-            raise CodeChanged(run_id, changed)
+            if not redo:
+                raise CodeChanged(run_id, changed)
+            from wfc.redoing import start_over
+
+            plan = start_over(opened, run_id)
         program = coordinator.program(opened, run_id, plan, bundle(plan, allow))
         return _begin(run_id, url, opened, launch, program, observer, progress)
     except BaseException:

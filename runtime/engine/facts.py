@@ -127,7 +127,7 @@ class Facts(Building):
                 node = scope.g.nodes[at].node
                 if scope.status[at] == RUNNING and isinstance(node, BranchNode):
                     self._branch_told(scope, at, node, {})
-                elif scope.status[at] == RUNNING:
+                elif scope.status[at] in (RUNNING, WAITING):
                     self.counts["done"] += 1
                     self.settle(scope, at, value, not self.keeps(scope, at) or fleeting(value))
             else:

@@ -127,9 +127,11 @@ class Replaying(Reports):
         self.works.pop(work, None)
         self.ready.pop(work, None)
 
-    def _find(
+    def instance(
         self, path: str, node: str
     ) -> tuple[str, Scope | None, Fan | None, Frame | None, int]:
+        """What a record is of: `unit`, `map` or `frame` (empty: nothing that is there), its scope, its
+        fan-out or frame, and the number of its node."""
         if not node:
             frame = self.frames.get(path)
             return "frame", frame.scope if frame else None, None, frame, 0
@@ -143,7 +145,7 @@ class Replaying(Reports):
         return "unit", scope, None, None, index
 
     def _replay_advanced(self, record: Advanced) -> None:
-        kind, scope, fan, frame, _ = self._find(record.path, record.node)
+        kind, scope, fan, frame, _ = self.instance(record.path, record.node)
         if not kind and record.index < 0 and not isinstance(record.value, HopState):
             self._orphan(record.path, record.step, record.value)
         if kind and scope is not None and record.held:
@@ -152,7 +154,7 @@ class Replaying(Reports):
             self._advance(kind, scope, fan, frame, record.index, record.step, record.value)
 
     def _replay_hopped(self, record: Hopped) -> None:
-        kind, scope, fan, frame, _ = self._find(record.path, record.node)
+        kind, scope, fan, frame, _ = self.instance(record.path, record.node)
         if not kind or scope is None:
             return
         if kind == "frame" and frame is not None and not record.frame:
@@ -184,7 +186,7 @@ class Replaying(Reports):
         self.enter(frame)
 
     def _replay_attempted(self, record: Attempted) -> None:
-        kind, scope, fan, frame, index = self._find(record.path, record.node)
+        kind, scope, fan, frame, index = self.instance(record.path, record.node)
         if kind == "map" and fan is not None:
             if fan.status[record.index] == RUNNING:
                 self._element_attempt(fan, record)
@@ -221,7 +223,7 @@ class Replaying(Reports):
         return [index]
 
     def _replay_grew(self, record: Grew) -> None:
-        kind, scope, fan, frame, index = self._find(record.path, record.node)
+        kind, scope, fan, frame, index = self.instance(record.path, record.node)
         if not kind or scope is None:
             return
         nodes = self._unit_nodes(scope, index) if kind == "unit" else []

@@ -139,11 +139,24 @@ class Journal:
             self._failpoint("create.inserted")
         self._failpoint("create.committed")
 
-    def redefine(self, held: Lease, definition: Definition) -> None:
-        """Put another definition in place of a run's (a resume with changed code)."""
+    def rewrite(
+        self, held: Lease, definition: Definition, records: Sequence[tuple[str, bytes]]
+    ) -> Tick:
+        """Put another definition and other records (kind and bytes) in place of a run's, in one
+        transaction: what still holds when it is redone with changed code. Raises `StaleLease`."""
+        _check_sizes(records)
+        log = Log(held.run_id, self._sealer)
         with self.database.write() as db:
-            lease.advance(db, held, 0, self._clock())
+            info = self._sound(db, held.run_id)
+            doomed = [record.seq for record in log.read(db, info.next_seq)]
+            tick = lease.advance(db, held, len(records), self._clock())
+            first = tick.next_seq - len(records)
+            if records:
+                made = [Record(first + i, kind, data) for i, (kind, data) in enumerate(records)]
+                log.insert(db, first, tick.next_seq - 1, made)
+            log.delete(db, doomed)
             put_blob(db, self._sealer, schema.definitions, held.run_id, definition.to_bytes())
+        return tick
 
     def definition(self, run_id: str) -> Definition:
         """What a run was made from."""

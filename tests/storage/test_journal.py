@@ -148,9 +148,9 @@ class TestRuns:
         assert journal.finish(lease, "cancelled")
         assert journal.finish(journal.acquire("r1"), "succeeded", result=b"42")
 
-    def test_redefine(self, journal: Journal, lease: Lease) -> None:
+    def test_rewrite(self, journal: Journal, lease: Lease) -> None:
         changed = Definition("main", b"another", b"")
-        journal.redefine(lease, changed)
+        journal.rewrite(lease, changed, [])
         assert journal.definition("r1") == changed
 
     def test_delete(self, journal: Journal, lease: Lease) -> None:
@@ -203,7 +203,7 @@ class TestLease:
             lambda: journal.append(lease, [], drop=[1]),
             lambda: journal.append(lease, [], delivered={"1": 1}),
             lambda: journal.finish(lease, "succeeded", result=b""),
-            lambda: journal.redefine(lease, Definition("x", b"", b"")),
+            lambda: journal.rewrite(lease, Definition("x", b"", b""), []),
             lambda: journal.renew(lease),
             lambda: journal.peek(lease),
         ):

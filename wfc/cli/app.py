@@ -261,6 +261,12 @@ def resume(
     keep: Annotated[
         bool, typer.Option("--keep", help="Code has changed: keep what is done all the same.")
     ] = False,
+    redo: Annotated[
+        bool,
+        typer.Option(
+            "--redo", help="Code has changed: run again what it made, and what hangs on that."
+        ),
+    ] = False,
     store: Store = None,
     local: Local = False,
     address: Address = None,
@@ -284,6 +290,7 @@ def resume(
         every=all,
         plan=plan,
         keep=keep,
+        redo=redo,
         apart=detach,
         where=command.Where(store, local, address, tuple(allow_module or ())),
         show=command.Show(quiet, json),

@@ -96,6 +96,9 @@ def tell(error: BaseException, options: str = "") -> None:
         say(f"error: the code of run {run} has changed since it was started")
         say(f"  wfc resume {run}{options} --plan    shows what that means")
         say(f"  wfc resume {run}{options} --keep    keeps all that is done")
+        say(
+            f"  wfc resume {run}{options} --redo    runs again what has changed, and what hangs on it"
+        )
     elif isinstance(error, (RunFailed, RunCancelled, RunInterrupted)):
         say(str(error))
     else:

@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from wfc import stored
 from wfc.cli.out import print_json
+from wfc.errors import ParameterError, SpecError
 from wfc.history import History, without_indices
 from wfc.inputs import target
+from wfc.plan.model import Plan
+from wfc.redoing import redone
 from wfc.runtime import progress
 from wfc.runtime.engine import Engine
+from wfc.runtime.engine.records import Record
 from wfc.runtime.store import Store
 from wfc.watching import waiting
 
@@ -41,6 +45,10 @@ def show_plan(run_id: str, where: Where, *, as_json: bool) -> None:
     _print("  waits for ", found["waits_for"])
     if found["changed"]:
         print(f"  wfc resume {run_id} --keep counts what is done all the same")
+        if found["redo"] is not None:
+            print(
+                f"  wfc resume {run_id} --redo runs {found['redo']:,} of the kept again, and the rest"
+            )
 
 
 def _print(head: str, lines: list[str]) -> None:
@@ -74,12 +82,28 @@ def _plan_of(store: Store, run_id: str) -> dict[str, Any]:
             left.append((group.path, what, missing, group.total))
     changed = stored.changes(definition) if info.status != "succeeded" else []
     old = stored.changed_tasks(definition) if changed else set()
+    again = _redone(store, run_id, plan, records) if changed else None
     return {
         "run_id": run_id,
         "status": stored.state_of(info),
         "changed": changed,
         "kept": kept,
+        "redo": again,
         "old": [name for name, task in one_of.items() if target(plan, task) in old],
         "left": left,
         "waits_for": [waiting(wait, None) for wait in progress.waits(engine)],
     }
+
+
+def _redone(store: Store, run_id: str, plan: Plan, records: list[Record]) -> int | None:
+    """How many tasks that are done would run again under `--redo`; `None` when that is no choice."""
+    try:
+        left = redone(store, run_id)
+    except (SpecError, ParameterError):
+        return None
+
+    def kept(plan: Plan, records: list[Record]) -> set[str]:
+        tasks = History(plan, records).tasks.values()
+        return {t.id for t in tasks if t.kept and t.state in ("done", "caught")}
+
+    return len(kept(plan, records) - kept(left.plan, left.records))

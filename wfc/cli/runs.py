@@ -145,16 +145,19 @@ def resume(
     every: bool,
     plan: bool,
     keep: bool,
+    redo: bool,
     apart: bool,
     where: Where,
     show: Show,
 ) -> None:
     """The command."""
+    if keep and redo:
+        usage("say --keep or --redo, not both")
     if apart and run_id is not None and not plan:
         from wfc.cli.detach import detach
 
         with reported():
-            again = ["resume", run_id, *(["--keep"] if keep else [])]
+            again = ["resume", run_id, *(["--keep"] if keep else []), *(["--redo"] if redo else [])]
             detach(again, run_id, where, as_json=show.json)
     if every == (run_id is not None):
         usage("name a run, or say --all")
@@ -170,7 +173,7 @@ def resume(
         code = DONE
         for name in names:
             try:
-                _resume(name, keep, where, show)
+                _resume(name, keep, redo, where, show)
             except BaseException as error:
                 ended = getattr(error, "exit_code", None)
                 if len(names) == 1 or ended is None or ended == STOPPED:
@@ -185,7 +188,7 @@ def _interrupted(where: Where) -> list[str]:
     return [info.run_id for info in api.runs("interrupted", store=where.store)]
 
 
-def _resume(run_id: str, keep: bool, where: Where, show: Show) -> None:
+def _resume(run_id: str, keep: bool, redo: bool, where: Where, show: Show) -> None:
     with _launching(where) as launch:
         from wfc.api import resume_with
 
@@ -193,7 +196,13 @@ def _resume(run_id: str, keep: bool, where: Where, show: Show) -> None:
         _watch(
             run_id,
             lambda seen: resume_with(
-                run_id, launch, store=where.store, keep=keep, allow=where.allow, observer=seen
+                run_id,
+                launch,
+                store=where.store,
+                keep=keep,
+                redo=redo,
+                allow=where.allow,
+                observer=seen,
             ),
             where,
             show,
