@@ -441,7 +441,8 @@ class Journal:
         query = sa.select(_RUNS).where(_RUNS.c.run_id == run_id)
         row = db.execute(query.with_for_update() if lock else query).first()
         if row is None:
-            near = nearest(run_id, db.execute(sa.select(_RUNS.c.run_id)).scalars())
+            names = db.execute(sa.select(_RUNS.c.run_id)).scalars()
+            near = nearest(run_id, [n for n in names if isinstance(n, str)])  # a row may be damaged
             hint = f": did you mean {near}?" if near else ""
             raise UnknownRun(f"there is no run {run_id} in {self.place}{hint}")
         return row._asdict()

@@ -195,7 +195,7 @@ def test_a_device_that_breaks(tmp_path: Path, point: str, at: int) -> None:
             opened,
             "r",
             plan,
-            {"count": 8, "size": 2, "log": log, "pause": 0.0},
+            {"count": 8, "size": 2, "log": log, "pause": 0.05},  # more than two commits
             options={"root": plan.root or ""},
         )
     breaking = Store.open(store, failpoint=Breaker(point, at))
