@@ -56,7 +56,9 @@ class _Folder:
                     part.nodes[node.id] = folded
                     self.changed = True
                     self._note(node, folded)
-                if isinstance(folded, ir.ExprNode) and folded.expr[0] == "lit":
+                # What waits for something keeps its name: who uses it would not wait any more.
+                constant = isinstance(folded, ir.ExprNode) and folded.expr[0] == "lit"
+                if constant and isinstance(folded, ir.ExprNode) and not folded.after:
                     self.known[node.id] = folded.expr
                     own.append(node.id)
                 for _, inner in ir.inner(folded):
