@@ -16,6 +16,8 @@ from importlib.machinery import EXTENSION_SUFFIXES, PathFinder
 from pathlib import Path
 from typing import TypeAlias
 
+from wfc.plan import python
+
 MAX_HOPS = 12
 """How many re-exports are followed before a name counts as opaque."""
 
@@ -94,7 +96,7 @@ class PyModule:
         try:
             source = self.path.read_bytes()
             self.text = importlib.util.decode_source(source)
-            return ast.parse(source, str(self.path))
+            return python.parse(source, str(self.path))  # type: ignore[no-any-return]
         except SyntaxError as error:
             self.error = error
         except (OSError, ValueError, RecursionError, MemoryError) as error:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from wfc.compiler import types
 from wfc.compiler.pymodules import Defined, Finder, Opaque, PyModule
 from wfc.compiler.types import ANY, NONE, ClassInfo, ClassRef, Instance, Type
+from wfc.plan import python
 
 MAX_DEPTH = 16
 
@@ -65,7 +66,7 @@ class TypeReader:
             return NONE
         if isinstance(value, str):
             try:
-                return self.annotation(module, ast.parse(value, mode="eval").body, depth + 1)
+                return self.annotation(module, python.parse(value, mode="eval").body, depth + 1)
             except (SyntaxError, ValueError, RecursionError):
                 return ANY
         return ANY

@@ -28,6 +28,7 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 from wfc.dsl.suggest import nearest
+from wfc.plan import python
 from wfc.plan.model import Plan, Where
 
 Functions: TypeAlias = dict[str, Callable[..., Any]]
@@ -218,7 +219,7 @@ def _installed(name: str) -> bool:
 def _imports(name: str, source: Source) -> list[str]:
     """The modules that a module's code may import (names of functions among them do no harm)."""
     try:
-        tree = ast.parse(source.text or "")
+        tree = python.parse(source.text or "")
     except (SyntaxError, ValueError):
         return []  # importing it will say so, with its own traceback
     package = name if source.package else name.rpartition(".")[0]

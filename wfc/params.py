@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfc.dsl.suggest import nearest
 from wfc.errors import ParameterError
+from wfc.plan import python
 from wfc.plan.expr import compile_expr
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def resolve_type(text: str | None, classes: Classes = anything) -> Any:
     if text is None:
         return Any
     try:
-        return _type(ast.parse(text, mode="eval").body, classes)
+        return _type(python.parse(text, mode="eval").body, classes)
     except (SyntaxError, TypeError, ValueError):
         return Any
 
