@@ -96,7 +96,7 @@ class PyModule:
         try:
             source = self.path.read_bytes()
             self.text = importlib.util.decode_source(source)
-            return python.parse(source, str(self.path))  # type: ignore[no-any-return]
+            return python.parse_module(source, str(self.path))
         except SyntaxError as error:
             self.error = error
         except (OSError, ValueError, RecursionError, MemoryError) as error:

@@ -66,7 +66,7 @@ class TypeReader:
             return NONE
         if isinstance(value, str):
             try:
-                return self.annotation(module, python.parse(value, mode="eval").body, depth + 1)
+                return self.annotation(module, python.parse_expression(value), depth + 1)
             except (SyntaxError, ValueError, RecursionError):
                 return ANY
         return ANY

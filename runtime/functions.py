@@ -219,7 +219,7 @@ def _installed(name: str) -> bool:
 def _imports(name: str, source: Source) -> list[str]:
     """The modules that a module's code may import (names of functions among them do no harm)."""
     try:
-        tree = python.parse(source.text or "")
+        tree = python.parse_module(source.text or "")
     except (SyntaxError, ValueError):
         return []  # importing it will say so, with its own traceback
     package = name if source.package else name.rpartition(".")[0]

@@ -107,20 +107,27 @@ class Stale:
                 for info in g.nodes:
                     if (g.address, info.node.id) in self.nodes:
                         return True
-                    if _calls_workflow(info.node):
-                        todo.append(info.node.target)  # type: ignore[union-attr]
+                    called = _workflow_of(info.node)
+                    if called is not None:
+                        todo.append(called)
         return False
 
     def inside(self, g: GraphInfo, name: str) -> bool:
-        """Whether a node of a graph, or of an arm in it, is stale; also when there is none such."""
-        for each in _all_inside(g):
-            if name in each.ids:
-                node = each.nodes[each.ids[name]].node
-                nested = _calls_workflow(node) and self.touches(node.target)  # type: ignore[union-attr]
-                return (each.address, name) in self.nodes or nested
-            if name in each.index and isinstance(each.nodes[each.index[name]].node, BranchNode):
-                return (each.address, each.nodes[each.index[name]].node.id) in self.nodes
-        return True
+        """Whether a node of a graph, or of one in it, is stale; also when there is none such. Ids may
+        repeat in what excludes each other: then one that is stale is enough."""
+        found = [
+            (each.address, each.nodes[each.index[name]].node)
+            for each in _all_inside(g)
+            if name in each.index
+        ]
+        return not found or any(
+            (address, node.id) in self.nodes or self.calls_stale(node) for address, node in found
+        )
+
+    def calls_stale(self, node: AnyNode) -> bool:
+        """Whether a node is the call of a workflow in which something is stale."""
+        called = _workflow_of(node)
+        return called is not None and self.touches(called)
 
     def _walk(self, workflow: str, g: GraphInfo, names: set[str]) -> bool:
         """Mark the nodes of a graph in which these names are stale, and add to them those that it
@@ -136,7 +143,7 @@ class Stale:
                 or old is None
                 or node.id not in old.ids
                 or _shape(node) != _shape(old.nodes[old.ids[node.id]].node)
-                or (isinstance(node, CallNode) and self._called(node, names))
+                or (isinstance(node, CallNode) and self._called(node))
             )
             if isinstance(node, CallNode | ContinuationNode) and node.callee == "workflow":
                 self._give(node, names)
@@ -160,7 +167,7 @@ class Stale:
             self.results.add(workflow)
         return ends
 
-    def _called(self, node: CallNode, names: set[str]) -> bool:
+    def _called(self, node: CallNode) -> bool:
         if node.callee == "workflow":
             return node.target in self.results or node.target in self.doubted
         return node.target in self.changed or node.target not in self.plan.tasks
@@ -200,8 +207,12 @@ class Stale:
 
 def _left(engine: Engine, stale: Stale, record: rec.Record) -> Iterator[rec.Record]:
     """What of a record still holds."""
-    if isinstance(record, rec.Began | rec.Signalled | rec.Fired):
+    if isinstance(record, rec.Began | rec.Signalled):
         yield record
+        return
+    if isinstance(record, rec.Fired):
+        if not _timer_is_stale(engine, stale, record.timer):
+            yield record
         return
     if isinstance(record, rec.Ended | rec.Cancelled | rec.Grew):
         return
@@ -266,8 +277,20 @@ def _step_is_stale(stale: Stale, g: GraphInfo, step: str) -> bool:
     node = g.nodes[at].node
     if (g.address, node.id) in stale.nodes:
         return True
-    nested = _calls_workflow(node) and stale.touches(node.target)  # type: ignore[union-attr]
-    return nested or (bool(rest) and not _calls_workflow(node))
+    return stale.calls_stale(node) or (bool(rest) and _workflow_of(node) is None)
+
+
+def _timer_is_stale(engine: Engine, stale: Stale, timer: str) -> bool:
+    """Whether a timer is another one now. The deadline of a workflow is set anew: it is a time on the
+    clock, so that it has passed again if it is the same."""
+    if timer.endswith("!timeout"):
+        return True
+    return any(
+        (scope.g.address, timer[len(path) + 1 :]) in stale.nodes
+        for path, scopes in engine.scopes.items()
+        if timer.startswith(f"{path}/")
+        for scope in scopes
+    )
 
 
 def _grown(records: Iterable[rec.Record], old: Plan) -> set[str]:
@@ -315,8 +338,11 @@ def _function(task: TaskDef) -> tuple[str, str]:
     return task.module, task.qualname
 
 
-def _calls_workflow(node: AnyNode) -> bool:
-    return isinstance(node, CallNode | ContinuationNode) and node.callee == "workflow"
+def _workflow_of(node: AnyNode) -> str | None:
+    """The workflow that a node calls, if it calls one."""
+    if isinstance(node, CallNode | ContinuationNode) and node.callee == "workflow":
+        return node.target
+    return None
 
 
 def _names(e: object) -> set[str]:

@@ -297,13 +297,16 @@ def resume_with(
             opened.close()
             launch.close()
             return Run(run_id, url)
-        if not keep and (changed := changes(definition)):
-            if not redo:
-                raise CodeChanged(run_id, changed)
+        changed = [] if keep else changes(definition)
+        if changed and not redo:
+            raise CodeChanged(run_id, changed)
+        if changed:
             from wfc.redoing import start_over
 
-            plan = start_over(opened, run_id)
-        program = coordinator.program(opened, run_id, plan, bundle(plan, allow))
+            plan, code = start_over(opened, run_id, lambda plan: bundle(plan, allow))
+        else:
+            code = bundle(plan, allow)
+        program = coordinator.program(opened, run_id, plan, code)
         return _begin(run_id, url, opened, launch, program, observer, progress)
     except BaseException:
         opened.close()

@@ -57,7 +57,7 @@ def resolve_type(text: str | None, classes: Classes = anything) -> Any:
     if text is None:
         return Any
     try:
-        return _type(python.parse(text, mode="eval").body, classes)
+        return _type(python.parse_expression(text), classes)
     except (SyntaxError, TypeError, ValueError):
         return Any
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from wfc import stored
@@ -47,19 +48,21 @@ def redone(store: Store, run_id: str) -> Redo:
     return Redo(now.model_copy(update={"root": then.root}), made, left)
 
 
-def start_over(store: Store, run_id: str) -> Plan:
-    """Drop from a run what does not hold any more, and give it the plan of today, which is returned.
+def start_over(store: Store, run_id: str, bundle: Callable[[Plan], bytes]) -> tuple[Plan, bytes]:
+    """Drop from a run what does not hold any more, and give it the plan of today; gives that, and what
+    `bundle` made of it. What that raises leaves the run as it was.
 
     Raises as `redone` does, `Owned` when another process has the run, and `StorageError`.
     """
     held = store.journal.acquire(run_id)
     try:
         made = redone(store, run_id)
+        functions = bundle(made.plan)
         rows = [(type(r).__name__, coordinator.RECORDS.pack(r)) for r in made.records]
         store.journal.rewrite(held, made.definition, rows)
     finally:
         store.journal.release(held)
-    return made.plan
+    return made.plan, functions
 
 
 def _check_params(definition: Definition, plan: Plan) -> None:

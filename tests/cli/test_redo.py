@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from wfc.redoing import redone
+from wfc.runtime.engine import records
+from wfc.runtime.store import Store
+
 SPEC = """
 from steps import fetch, parse, total, last
 
@@ -103,6 +107,30 @@ def test_it_can_be_interrupted_and_shown(failed: Path, cli: Any) -> None:
     assert cli("resume", "r", "--local", "--quiet").stdout == "109\n", "the code is that of the run"
     assert ran(failed) == Counter(["last"])
     assert cli("output", "r").stdout == "109\n"
+
+
+def test_code_that_cannot_be_imported_loses_nothing(failed: Path, cli: Any) -> None:
+    (failed / "steps.py").write_text(STEPS.replace("2 * i", "3 * i") + "\nimport nowhere\n")
+    assert cli("resume", "r", "--local", "--redo").exit_code == 2
+    (failed / "steps.py").write_text(STEPS)
+    assert cli("resume", "r", "--local", "--quiet").stdout == "106\n"
+    assert ran(failed) == Counter(["last"])
+
+
+def test_a_timer_that_was_changed_runs_again(failed: Path, cli: Any) -> None:
+    slept = SPEC.replace("    other", "    sleep(10ms)\n    other")
+    (failed / "flow.wf").write_text(slept)
+    (failed / "mended").unlink()
+    cli("run", "flow.wf", "--local", "--run-id", "s", "--quiet")
+
+    def timers() -> list[Any]:
+        with Store.open(str(failed / ".wfc"), create=False) as store:
+            return [r for r in redone(store, "s").records if isinstance(r, records.Fired)]
+
+    edit(failed / "flow.wf", "range(n)]", "range(n + 1)]")
+    assert len(timers()) == 1, "it has nothing to do with what changed"
+    edit(failed / "flow.wf", "sleep(10ms)", "sleep(20ms)")
+    assert timers() == []
 
 
 def test_other_parameters_are_another_run(failed: Path, cli: Any) -> None:
