@@ -46,6 +46,12 @@ def crowd(folder, number):
     return found
 
 
+def note(folder, text):
+    with open(Path(folder) / "notes", "a") as file:
+        file.write(f"{text}\\n")
+    time.sleep(0.02)
+
+
 def place():
     import ray
     context = ray.get_runtime_context()
@@ -57,7 +63,7 @@ def place():
     }
 """
 
-SPEC = """from jobs import crowd, flaky, hang, Broken
+SPEC = """from jobs import crowd, flaky, hang, note, Broken
 
 workflow retried(folder: str, kind: str) -> int:
     return flaky(folder, 3, kind) with (max_retries=4, retry_exceptions=[ConnectionError], backoff=1ms)
@@ -78,6 +84,11 @@ workflow limited(folder: str) -> str:
 workflow whole(folder: str) -> str with (timeout=1s):
     hang(folder)
     return "never"
+
+workflow ordered(folder: str) -> int:
+    low = [note(folder, "low") for n in range(8)]
+    high = [note(folder, "high") for n in range(8)] with (priority=10)
+    return len(low) + len(high)
 
 workflow few(folder: str) -> list[int]:
     return [crowd(folder, n) for n in range(6)] with (concurrency=1)
@@ -189,3 +200,10 @@ def test_options_of_ray_reach_ray(ray_session: str, tmp_path: Path, store: str) 
     assert run("environment")["env"] == "on"
     assert run("here")["node"] == node
     assert run("nowhere") == "not started"
+
+
+def test_what_has_priority_goes_first(go: Any, tmp_path: Path) -> None:
+    assert go("ordered") == 16
+    notes = (tmp_path / "notes").read_text().split()
+    places = {text: [i for i, n in enumerate(notes) if n == text] for text in ("low", "high")}
+    assert sum(places["high"]) < sum(places["low"]) - 32, notes
