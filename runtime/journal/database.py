@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -146,13 +147,27 @@ def _on_sqlite_connect(connection: Any, _: Any) -> None:
     cursor = connection.cursor()
     # Blobs are stored in chains of pages: with larger ones the chains are short.
     cursor.execute("PRAGMA page_size = 8192")
-    if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        cursor.execute("PRAGMA journal_mode = WAL")
+    _use_wal(cursor)
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA fullfsync = ON")  # means something on macOS alone
     cursor.execute("PRAGMA cell_size_check = ON")
     cursor.execute("PRAGMA trusted_schema = OFF")
     cursor.close()
+
+
+def _use_wal(cursor: sqlite3.Cursor) -> None:
+    """Switch a new file to a write-ahead log. Of several that do so at once SQLite refuses all but one
+    without waiting, whatever the timeout says: so that is waited for here."""
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.005)
 
 
 def _on_sqlite_begin(connection: Connection) -> None:

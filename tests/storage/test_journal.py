@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -452,3 +453,26 @@ def test_an_unknown_run_that_was_nearly_spelt_right(journal: Journal) -> None:
         journal.run("rose")
     with pytest.raises(UnknownRun, match=r"there is no run tulips in [^?]*$"):
         journal.run("tulips")
+
+
+@pytest.mark.slow
+def test_new_files_opened_by_many_at_once(tmp_path: Path) -> None:
+    """Now and then SQLite refuses the switch to its write-ahead log without waiting: so, many times."""
+    errors: list[BaseException] = []
+    for number in range(80):
+        url = f"sqlite:///{tmp_path / f'{number}.db'}"
+        start = threading.Barrier(8)
+
+        def open_it(url: str = url, start: threading.Barrier = start) -> None:
+            start.wait()
+            try:
+                Journal.open(url, KEY).close()
+            except BaseException as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=open_it) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert errors == []
