@@ -15,7 +15,8 @@ A class in layers, a file each, from the ground up:
     calls      calls become works; which process they run in; their arguments
     ending     frames end by exit, failure or cancellation; `finally:`
     frames     frames of workflows: opened, hopped, made again
-    fans       fan-outs: expanded, shipped in slices, or opened element by element
+    fans       fan-outs: expanded, shipped in slices; their results
+    elements   elements of fan-outs that the engine runs itself
     joins      members joined, and made again where they were not kept
     waits      `wait`, `sleep`, `receive`, `cancel`
     building   works with all that a worker needs

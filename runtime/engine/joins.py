@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from wfc.runtime.engine.elements import Elements
 from wfc.runtime.engine.evaluate import hollow
-from wfc.runtime.engine.fans import Fans, is_absent
+from wfc.runtime.engine.fans import is_absent
 from wfc.runtime.engine.state import (
     DONE,
     DROPPED,
@@ -25,7 +26,7 @@ from wfc.runtime.values import (
 )
 
 
-class Joins(Fans):
+class Joins(Elements):
     """Joins members, and makes them again."""
 
     # ------------------------------------------------------------------ joining
@@ -176,7 +177,7 @@ class Joins(Fans):
                     fan.status[k] = RUNNING
                     fan.running += 1
                     self.later(self._outputs, fan.scopes[k], False)
-            self._open_elements(fan, node)
+            self.open_elements(fan, node)
 
     def remake_items(self, fan: Fan, then: Callable[[], None]) -> None:
         """Make the elements of a fan-out again, whose list was not kept."""
