@@ -49,7 +49,7 @@ def alive() -> Callable[[int], bool]:
         try:
             with open(f"/proc/{pid}/stat") as file:
                 return file.read().rpartition(")")[2].split()[0] not in "ZX"
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):  # the latter: it went while it was read
             if os.path.isdir("/proc/self"):
                 return False
         try:
