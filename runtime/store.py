@@ -196,7 +196,7 @@ def _make_key(folder: str, path: str, files: Files, failpoint: Callable[[str], N
         _write_new(files, draft, secrets.token_hex(KEY_BYTES).encode("ascii") + b"\n")
         failpoint("key.written")
         with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
+            files.link(draft, path)
         failpoint("key.placed")
         here = files.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -205,7 +205,7 @@ def _make_key(folder: str, path: str, files: Files, failpoint: Callable[[str], N
             files.close(here)
     finally:
         with contextlib.suppress(OSError):
-            os.unlink(draft)
+            files.unlink(draft)
     failpoint("key.durable")
 
 

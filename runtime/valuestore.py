@@ -82,7 +82,11 @@ class Files:
         """As `os.rename`."""
         os.rename(old, new, src_dir_fd=old_folder, dst_dir_fd=new_folder)
 
-    def unlink(self, path: str, folder: int) -> None:
+    def link(self, old: str, new: str) -> None:
+        """As `os.link`."""
+        os.link(old, new)
+
+    def unlink(self, path: str, folder: int | None = None) -> None:
         """As `os.unlink`."""
         os.unlink(path, dir_fd=folder)
 

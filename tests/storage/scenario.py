@@ -6,14 +6,16 @@ compares that with what is in the store.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import pickle
 import random
 import signal
 import sys
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,7 +55,7 @@ def run(folder: str, point: str, nth: int, seed: int) -> None:
             file.write(pickle.dumps(fact))
 
         with Store.open(folder, failpoint=killer) as store:
-            _work(store, source, tell)
+            work(itertools.repeat(store), source, tell)
         tell(("hits", dict(killer.hits)))
 
 
@@ -68,8 +70,11 @@ def serve() -> None:
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def _work(store: Store, source: random.Random, tell: Callable[[tuple[object, ...]], None]) -> None:
-    journal = store.journal
+def work(
+    stores: Iterator[Store], source: random.Random, tell: Callable[[tuple[object, ...]], None]
+) -> None:
+    """The work itself, on one store after the other: all are the same one, perhaps opened anew."""
+    journal = next(stores).journal
     tell(("trying", "create"))
     journal.create_run("r1", DEFINITION)
     tell(("created",))
@@ -78,6 +83,8 @@ def _work(store: Store, source: random.Random, tell: Callable[[tuple[object, ...
     tell(("acquired", lease.epoch))
     kept: list[int] = []
     for number in range(4):
+        store = next(stores)
+        journal = store.journal
         signal_id = f"s{number}"
         journal.send_signal("r1", "go", signal_id, b"payload")
         tell(("signal", signal_id))
@@ -92,6 +99,8 @@ def _work(store: Store, source: random.Random, tell: Callable[[tuple[object, ...
         journal.append(lease, records, drop=drop, delivered={signal_id: first})
         tell(("appended",))
         kept = [*kept[len(drop) :], first, first + 1, first + 2]
+    store = next(stores)
+    journal = store.journal
     tell(("finishing",))
     journal.finish(lease, "succeeded", result=b"42")
     tell(("finished",))
@@ -122,9 +131,9 @@ class Told:
         return [fact[1:] for fact in self.facts if fact[0] == name]
 
 
-def verify(folder: Path, told: Told) -> None:
+def verify(folder: Path, told: Told, clock: Callable[[], float] = time.time) -> None:
     """Open the store again: all that was acknowledged is there, and nothing half."""
-    with Store.open(folder) as store:
+    with Store.open(folder, clock=clock) as store:
         try:
             info = store.journal.run("r1")
         except UnknownRun:
@@ -147,7 +156,7 @@ def verify(folder: Path, told: Told) -> None:
             assert told.has("finishing")
             assert store.journal.result("r1") == b"42"
         else:
-            # Its owner is dead: whoever comes next goes on at once.
+            # Its owner is dead, or its lease is over: whoever comes next goes on at once.
             lease = store.journal.acquire("r1")
             assert lease.epoch == info.epoch + 1
             assert store.journal.append(lease, [("k", b"next")]).next_seq == lease.next_seq + 1

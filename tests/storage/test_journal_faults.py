@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,46 +59,6 @@ def test_an_error_in_a_transaction_leaves_nothing(quick: Path, point: str) -> No
     action()
     assert state() != before
     journal.close()
-
-
-def test_a_log_that_is_torn(quick: Path) -> None:
-    """The write-ahead log cut at any place, or with zeros or noise after it: what is left is the
-    state after some commit, in order."""
-    path = quick / "a" / "journal.db"
-    journal = Journal.open(f"sqlite:///{path}", KEY)
-    journal.create_run("r1", DEFINITION)
-    lease = journal.acquire("r1")
-    with journal.database.write():
-        pass
-    _checkpoint(path)
-    for index in range(12):
-        journal.append(lease, [("k", bytes([index]) * 50)] * 3)
-    log = path.with_name("journal.db-wal").read_bytes()
-    whole = path.read_bytes()
-    source = random.Random(5)
-    seen = set()
-    for length in sorted({0, len(log), *(source.randrange(len(log)) for _ in range(150))}):
-        tail = source.choice([b"", bytes(len(log) - length), source.randbytes(len(log) - length)])
-        copy = quick / "b"
-        copy.mkdir()
-        (copy / "journal.db").write_bytes(whole)
-        (copy / "journal.db-wal").write_bytes(log[:length] + tail)
-        again = Journal.open(f"sqlite:///{copy}/journal.db", KEY, create=False)
-        found = [record.data for record in again.read("r1")]
-        assert found == [bytes([i // 3]) * 50 for i in range(len(found))]
-        assert len(found) % 3 == 0
-        seen.add(len(found))
-        again.close()
-        shutil.rmtree(copy)
-    assert max(seen) == 36
-    assert len(seen) > 5
-    journal.close()
-
-
-def _checkpoint(path: Path) -> None:
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.storage.faults import FaultyFiles, LoggedFiles, ShortFiles
+from tests.storage.faults import FaultyFiles, ShortFiles
 from tests.storage.test_journal import KEY
 from wfc.runtime.codec import Buffer, decode_buffer, encode_buffers
 from wfc.runtime.names import BadName
@@ -219,32 +219,6 @@ class TestFolder(ValueStoreContract):
         with pytest.raises(StorageError, match="EIO"):
             values.get("r1/a", size, seal)
         assert files.open_files == set()
-
-    def test_power_loss_at_every_moment(self, quick: Path) -> None:
-        """What was not synced is lost, or half there: a value that was acknowledged is whole, any
-        other is missing, or damaged and found so, or whole."""
-        files = LoggedFiles()
-        values = FolderValues(quick / "values", Sealer(KEY), files=files)
-        put = []
-        for index in range(3):
-            key, data = f"r{index % 2}/{index}", os.urandom(100 + index)
-            size, seal = values.put(key, [data])
-            put.append((key, size, seal, data, len(files.log)))
-        checked = 0
-        for moment in range(len(files.log) + 1):
-            for choice in range(2000 // len(files.log) + 1):
-                after = quick / f"{moment}-{choice}"
-                files.replay(after, moment, choice)
-                survivors = FolderValues(after, Sealer(KEY))
-                for key, size, seal, data, end in put:
-                    try:
-                        found = bytes(survivors.get(key, size, seal))
-                    except CorruptValue:
-                        assert moment < end
-                        continue
-                    assert found == data
-                    checked += 1
-        assert checked > 0
 
 
 def test_real_files_are_the_default(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,8 +20,14 @@ KEY = bytes(KEY_BYTES)
 
 def runner(plan: Plan, functions: Mapping[str, Callable[..., Any]], **more: Any) -> Runner:
     program = Program("run1", plan.to_json().encode(), b"", "", KEY, "d")
-    more.setdefault("store", FolderValues(tempfile.mkdtemp(), Sealer(KEY)))
-    return Runner(program, functions=functions, **more)
+    folder = None
+    if "store" not in more:
+        folder = tempfile.TemporaryDirectory(prefix="wfc-test-")
+        more["store"] = FolderValues(folder.name, Sealer(KEY))
+    made = Runner(program, functions=functions, **more)
+    if folder is not None:
+        weakref.finalize(made, folder.cleanup)
+    return made
 
 
 def value(obj: Any) -> Any:
