@@ -239,6 +239,10 @@ class Log:
 Report: TypeAlias = Done | Partial | Hop | Failed | Became | Lost | HomeLost | ValueLost | Log
 
 
+class ExecutorLost(Exception):  # noqa: N818 - it says what is the case
+    """What a run runs on is gone, or cannot be started. The run is left to be resumed."""
+
+
 class Executor(Protocol):
     """Where work runs. Called from one thread; reports of one element come in order."""
 
@@ -253,7 +257,7 @@ class Executor(Protocol):
         """Let a parked process go."""
 
     def poll(self, timeout: float) -> list[Report]:
-        """Reports that came in; waits up to `timeout` seconds for the first."""
+        """Reports that came in; waits up to `timeout` seconds for the first. Raises `ExecutorLost`."""
 
     def running(self) -> dict[str, Any]:
         """What is going on, for the live view: slots, queued and running elements."""

@@ -84,12 +84,13 @@ class CodeChanged(Exception):  # noqa: N818
 def exit_code(error: BaseException) -> int | None:
     """The exit code of the command line for an error; `None` for one that nobody expects."""
     from wfc.runtime.functions import FunctionsError
+    from wfc.runtime.work import ExecutorLost
 
     table: tuple[tuple[tuple[type[BaseException], ...], int], ...] = (
         ((SpecError, ParameterError, FunctionsError, BadName, UnknownRun, RunExists), USAGE),
         ((RunFailed,), FAILED),
         ((ConnectionError,), USAGE),  # no Ray at that address
-        ((RunCancelled, RunInterrupted, KeyboardInterrupt), STOPPED),
+        ((RunCancelled, RunInterrupted, ExecutorLost, KeyboardInterrupt), STOPPED),
         ((Owned, StaleLease, CodeChanged), REFUSED),
         ((StorageError,), STORAGE),
     )

@@ -16,9 +16,9 @@ from typing import Any
 
 from wfc.runtime.executors.messages import Batch, Died, Finished, Message
 from wfc.runtime.executors.wire import Link, pack
-from wfc.runtime.executors.zygote import COMMAND, ENVS, EXITED
+from wfc.runtime.executors.zygote import COMMAND, ENVS, EXITED, GROUP
 from wfc.runtime.values import Value
-from wfc.runtime.work import Program, Shape
+from wfc.runtime.work import ExecutorLost, Program, Shape
 
 RUNNER = "wfc.runtime.worker.runner:Runner"
 
@@ -66,18 +66,8 @@ class LocalTransport:
         self._envs: dict[int, bytes] = {}
         self._selector = selectors.DefaultSelector()
         self._closed = False
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._zygote = subprocess.Popen(
-                [sys.executable, "-c", _BOOT, "\n".join(sys.path), str(theirs.fileno()), runner],
-                stdin=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-            )
-        self._control = ours
-        self._exits = bytearray()
-        self._selector.register(ours, selectors.EVENT_READ, None)
-        for _ in range(self._width):
-            self._start()
+        self._runner = runner
+        self._spawn()
 
     # ------------------------------------------------------------------ Transport
 
@@ -92,7 +82,7 @@ class LocalTransport:
         return max(1, int(self._width // max(1.0, shape.num_cpus)))
 
     def send(self, batch: Batch) -> None:
-        """See `Transport`; raises `RuntimeError` when no process can be started."""
+        """See `Transport`; raises `ExecutorLost` when no process can be started."""
         if batch.home is not None:
             found = [one for one in self._processes.values() if batch.home in one.homes]
             if not found:
@@ -191,6 +181,34 @@ class LocalTransport:
 
     # ------------------------------------------------------------------ processes
 
+    def _spawn(self) -> None:
+        """A zygote and its first workers."""
+        self._spoke = False
+        self._exits = bytearray()
+        self._control, theirs = socket.socketpair()
+        command = [sys.executable, "-c", _BOOT, "\n".join(sys.path), str(theirs.fileno())]
+        with theirs:
+            # Until it can ignore what is sent to the whole group, that waits: the mask is inherited.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, GROUP)
+            try:
+                self._zygote = subprocess.Popen(
+                    [*command, self._runner], stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),)
+                )
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self._selector.register(self._control, selectors.EVENT_READ, None)
+        for _ in range(self._width):
+            self._start()
+
+    def _replace(self) -> None:
+        """Another zygote for one that was killed; one that never came to work is not replaced."""
+        if not self._spoke:
+            status = self._zygote.returncode
+            raise ExecutorLost(f"worker processes cannot be started (exit status {status})")
+        self._bereaved()
+        self._control.close()
+        self._spawn()
+
     def _start(self) -> _Process:
         self._count += 1
         ours, theirs = socket.socketpair()
@@ -206,9 +224,7 @@ class LocalTransport:
     def _choose(self) -> _Process:
         """The process that is free, or probably will be first."""
         if self._zygote.poll() is not None:
-            raise RuntimeError(
-                f"local workers cannot start (exit status {self._zygote.returncode})"
-            )
+            self._replace()
         able = [one for one in self._processes.values() if not one.homes and not one.reason]
         if len(able) < self._width and all(one.queue for one in able):
             return self._start()
@@ -232,6 +248,7 @@ class LocalTransport:
         messages, gone = process.link.arrived()
         self._heard += 1
         process.heard = self._heard
+        self._spoke = self._spoke or bool(messages)
         for message in messages:
             if isinstance(message, Finished):
                 self._batches.pop(message.batch, None)
@@ -253,9 +270,14 @@ class LocalTransport:
             if process is not None:
                 self._gone(process, process.reason or describe_exit(status))
         if not data:
+            self._bereaved()
+
+    def _bereaved(self) -> None:
+        """The zygote is gone, and its workers with it."""
+        if self._selector.get_map().get(self._control):
             self._selector.unregister(self._control)
-            for process in list(self._processes.values()):
-                self._gone(process, "the local workers' parent process is gone")
+        for process in list(self._processes.values()):
+            self._gone(process, "the local workers' parent process is gone")
 
     def _gone(self, process: _Process, reason: str) -> None:
         while self._selector.get_map().get(process.link) and not self._hear(process):

@@ -38,6 +38,9 @@ EXITED = struct.Struct("<Ii")
 Inbox: TypeAlias = "SimpleQueue[Batch | int | None]"
 """Batches to run, homes to release, and `None` to leave."""
 
+GROUP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that a terminal or a service manager sends to a whole group of processes."""
+
 ENVS = 8
 """How many large environments a worker keeps: the last that came, as the coordinator knows."""
 
@@ -46,6 +49,9 @@ _ECHO = 0.5
 
 _PARTING = 0.5
 _PR_SET_PDEATHSIG = 1
+
+_defaults: dict[signal.Signals, Any] = {}
+"""What this process did at signals of the group before it ignored them: its workers do that again."""
 
 
 def main(control_fd: int, factory: str) -> None:
@@ -57,7 +63,9 @@ def main(control_fd: int, factory: str) -> None:
     wake, waker = socket.socketpair()
     wake.setblocking(False)
     waker.setblocking(False)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in GROUP:  # what the whole group gets is for the coordinator to obey
+        _defaults[number] = signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, GROUP)
     signal.signal(signal.SIGCHLD, _nothing)
     signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
     children: dict[int, int] = {}
@@ -69,7 +77,10 @@ def main(control_fd: int, factory: str) -> None:
             wake.recv(4096)
             _reap(children, control)
         if control in ready:
-            data, fds, _, _ = socket.recv_fds(control, COMMAND.size, 1)
+            try:
+                data, fds, _, _ = socket.recv_fds(control, COMMAND.size, 1)
+            except ConnectionResetError:  # it went without reading all that it was told
+                break
             if len(data) < COMMAND.size:
                 break
             command, number = COMMAND.unpack(data)
@@ -128,7 +139,8 @@ def _fork(make: Any, fd: int, shared: tuple[socket.socket, ...]) -> int | None:
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, handler in _defaults.items():
+            signal.signal(number, handler)
         for sock in shared:
             sock.close()
         os.setpgid(0, 0)  # a Ctrl-C is for the coordinator
@@ -153,7 +165,10 @@ def _die_with(parent: int) -> None:
 def work(link: Link, make: Any) -> int:
     """What a worker does: the program first, then batch after batch."""
     inbox: Inbox = SimpleQueue()
-    kind, program = link.receive()
+    try:
+        kind, program = link.receive()
+    except EOFError:
+        return 0  # the coordinator is gone
     if kind != "program":
         return 0  # there was nothing to do
     try:

@@ -20,7 +20,7 @@ from tests.executors.test_contract import pids, spin
 from wfc.runtime.executors import zygote
 from wfc.runtime.executors.local import LocalTransport, describe_exit
 from wfc.runtime.executors.pool import Pool
-from wfc.runtime.work import Failed, Program, Work
+from wfc.runtime.work import ExecutorLost, Failed, Program, Work
 
 
 def test_closing_leaves_no_process(tmp_path: Path, alive: Callable[[int], bool]) -> None:
@@ -96,14 +96,16 @@ def test_no_worker_outlives_the_coordinator(
         time.sleep(0.01)
 
 
-def test_ctrl_c_is_for_the_coordinator_only(tmp_path: Path, root: Path) -> None:
-    # The whole foreground group gets the signal, as from a terminal.
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_are_for_the_coordinator_only(tmp_path: Path, root: Path, signum: int) -> None:
+    # The whole group gets the signal, as from a terminal or a service manager.
     code = COORDINATOR.replace(
         "while True:\n    pool.poll(1.0)",
         """
 import signal
 hits = []
-signal.signal(signal.SIGINT, lambda *_: hits.append(1))
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, lambda *_: hits.append(1))
 print("ready", flush=True)
 while not hits:
     pool.poll(0.05)
@@ -125,9 +127,63 @@ pool.close()
     while len(pids(marker)) < 2:
         assert time.monotonic() < end
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, signum)
     assert process.wait(30) == 0
     process.stdout.close()
+
+
+def test_a_signal_to_all_while_they_start(root: Path) -> None:
+    """It waits until the process that makes the workers can ignore it."""
+    code = """
+import os, signal
+from tests.executors.conftest import RUNNER
+from tests.executors.fakes import PROGRAM, drain, work
+from wfc.runtime.executors.local import LocalTransport
+from wfc.runtime.executors.pool import Pool
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, lambda *_: None)
+pool = Pool(LocalTransport(1, runner=RUNNER), PROGRAM)
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    os.killpg(0, number)
+pool.submit(work(1, 1, "noop"))
+drain(pool, 1)
+pool.close()
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, cwd=root, capture_output=True, text=True, start_new_session=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_parent_of_the_workers_is_killed(local: Pool, alive: Callable[[int], bool]) -> None:
+    """Another one comes; what ran is tried again."""
+    transport = local._transport
+    assert isinstance(transport, LocalTransport)
+    local.submit(Work(1, "pid", "main"))
+    (worker,) = values(drain(local, 1))
+    before = transport._zygote.pid
+    os.kill(before, signal.SIGKILL)
+    transport._zygote.wait(30)
+    local.submit(Work(2, "pid", "main"))
+    (other,) = values(drain(local, 1))
+    assert other != worker
+    assert transport._zygote.pid != before
+    spin(local, lambda: not alive(worker))
+
+
+def test_a_coordinator_that_is_killed_early_leaves_no_words(root: Path) -> None:
+    """Its workers have heard nothing yet."""
+    code = """
+import os
+from tests.executors.conftest import RUNNER
+from wfc.runtime.executors.local import LocalTransport
+transport = LocalTransport(2, runner=RUNNER)
+os.kill(os.getpid(), 9)
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGKILL, "")
 
 
 def test_functions_that_cannot_be_loaded_fail_their_calls() -> None:
@@ -149,7 +205,7 @@ def test_workers_that_cannot_start_are_an_error() -> None:
     try:
         transport._zygote.wait(30)
         pool.submit(work(1, 1, "noop"))
-        with pytest.raises(RuntimeError, match="local workers cannot start"):
+        with pytest.raises(ExecutorLost, match="worker processes cannot be started"):
             pool.poll(1.0)
     finally:
         pool.close()
