@@ -5,7 +5,11 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import signal
 import sys
+from types import FrameType
+
+from wfc.errors import STOPPED
 
 _GARBAGE = (50_000, 20, 50)
 """When the garbage collector looks. Some hundred thousand objects are imported, and none of them is
@@ -15,6 +19,8 @@ garbage: at Python's own pace a tenth of the start is spent finding that out."""
 def main() -> None:
     """The `wfc` command."""
     gc.set_threshold(*_GARBAGE)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupted)
     from wfc.cli.app import app
 
     try:
@@ -32,3 +38,9 @@ def _leave(code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    """Ctrl-C where a command has nothing to stop cleanly: no traceback, wherever it comes."""
+    os.write(2, b"interrupted\n")
+    os._exit(STOPPED)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from wfc.cli.failures import failure
@@ -23,6 +20,7 @@ from wfc.cli.out import (
     stop,
     usage,
 )
+from wfc.cli.stopping import Stopping
 from wfc.errors import DONE, FAILED, STOPPED, STORAGE, RunInterrupted, exit_code
 from wfc.runtime.storage_errors import StorageError
 from wfc.watching import View, view
@@ -32,6 +30,10 @@ if TYPE_CHECKING:
     from wfc.launching import Launcher
     from wfc.plan.model import Plan
     from wfc.runtime.coordinator import Outcome
+
+
+LOOK = 0.2
+"""Seconds between two looks whether the run has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def run(
     """The command."""
     from wfc.params import read_file
 
-    with reported(), _launching(where, unless=dry_run or apart) as launch:
+    with reported(), Stopping() as stopping, _launching(where, unless=dry_run or apart) as launch:
         from wfc.api import Prepared, new_id
         from wfc.runtime.names import check_name
 
@@ -90,6 +92,7 @@ def run(
             lambda seen: ready.start(params, launch, run_id=name, store=where.store, observer=seen),
             where,
             show,
+            stopping,
         )
 
 
@@ -168,12 +171,12 @@ def resume(
             for name in [run_id] if run_id is not None else _interrupted(where):
                 show_plan(name, where, as_json=show.json)
             stop(DONE)
-    with reported(_options(where)):
+    with reported(_options(where)), Stopping() as stopping:
         names = [run_id] if run_id is not None else _interrupted(where)
         code = DONE
         for name in names:
             try:
-                _resume(name, keep, redo, where, show)
+                _resume(name, keep, redo, where, show, stopping)
             except BaseException as error:
                 ended = getattr(error, "exit_code", None)
                 if len(names) == 1 or ended is None or ended == STOPPED:
@@ -188,7 +191,9 @@ def _interrupted(where: Where) -> list[str]:
     return [info.run_id for info in api.runs("interrupted", store=where.store)]
 
 
-def _resume(run_id: str, keep: bool, redo: bool, where: Where, show: Show) -> None:
+def _resume(
+    run_id: str, keep: bool, redo: bool, where: Where, show: Show, stopping: Stopping
+) -> None:
     with _launching(where) as launch:
         from wfc.api import resume_with
 
@@ -206,37 +211,41 @@ def _resume(run_id: str, keep: bool, redo: bool, where: Where, show: Show) -> No
             ),
             where,
             show,
+            stopping,
         )
 
 
 # ------------------------------------------------------------------------------------ watching
 
 
-def _watch(run_id: str, begin: Callable[[View], Run], where: Where, show: Show) -> None:
+def _watch(
+    run_id: str, begin: Callable[[View], Run], where: Where, show: Show, stopping: Stopping
+) -> None:
     """Start a run, show it until it ends, print its result, and exit."""
+    from wfc.runtime.work import ExecutorLost
+
     seen = view(run_id, quiet=show.quiet or show.json, redirect=True)
     try:
-        with _Stopping() as stopping:
-            run = begin(seen)
-            if not show.quiet:
-                say(f"run {run_id} in {run.store}")
-            stopping.of(run)
-            while not run.wait(0.2):
-                pass  # signals are handled between two looks
+        stopping.begins(run_id, resume_command(run_id, where))
+        run = begin(seen)
+        if not show.quiet:
+            say(f"run {run_id} in {run.store}")
+        stopping.of(run)
+        while not run.wait(LOOK):
+            stopping.listen()
     finally:
         with suppress(OSError):  # the terminal may be gone
             seen.close()
     try:
         done = _outcome(run)
-    except StorageError as error:
-        if exit_code(error) == STORAGE:
-            say(f"error: {error}")
-            say(
-                f"run {run.id} was interrupted; nothing that was kept is lost. When that is mended:"
-            )
-            say(f"  {resume_command(run, where)}")
-            stop(STORAGE)
-        raise
+    except (StorageError, ExecutorLost) as error:
+        code = STORAGE if isinstance(error, StorageError) else STOPPED
+        if exit_code(error) != code:
+            raise
+        say(f"error: {error}")
+        say(f"run {run.id} was interrupted; nothing that was kept is lost. When that is mended:")
+        say(f"  {resume_command(run.id, where)}")
+        stop(code)
     _finish(run, done, where, show)
 
 
@@ -251,45 +260,6 @@ def _outcome(run: Run) -> Outcome:
         return Outcome(run.id, "succeeded", run.result())  # it had ended before
 
 
-_HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
-
-
-class _Stopping:
-    """While it is entered: Ctrl-C or SIGTERM once, and the run stops cleanly; twice: at once. A
-    terminal that is closed stops it cleanly, too (but under `nohup`)."""
-
-    def __init__(self) -> None:
-        self._run: Run | None = None
-        self._asked = False
-
-    def of(self, run: Run) -> None:
-        """The run to stop: at once, if that was asked for while it was being started."""
-        self._run = run
-        if self._asked:
-            run.ask_to_stop()
-
-    def _heard(self, number: int, frame: FrameType | None) -> None:
-        if self._asked:
-            if number == _HANGUP:  # whoever closes a terminal may have stopped it before
-                return
-            os._exit(STOPPED)
-        self._asked = True
-        say("\nstopping; once more to stop at once")
-        if self._run is not None:
-            self._run.ask_to_stop()
-
-    def __enter__(self) -> _Stopping:
-        numbers = [signal.SIGINT, signal.SIGTERM]
-        if _HANGUP is not None and signal.getsignal(_HANGUP) is not signal.SIG_IGN:
-            numbers.append(_HANGUP)
-        self._before = {number: signal.signal(number, self._heard) for number in numbers}
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-
 def _finish(run: Run, done: Outcome, where: Where, show: Show) -> None:
     if show.json:
         _print_object(run, done)
@@ -301,14 +271,14 @@ def _finish(run: Run, done: Outcome, where: Where, show: Show) -> None:
         say(failure(done.error, plan_of_run(run)))
         say()
         say(f"run {run.id} failed. What is done is kept. When the cause is mended:")
-        say(f"  {resume_command(run, where)}")
+        say(f"  {resume_command(run.id, where)}")
         ran = done.error.traceback or done.error.type in ("wfc.TaskTimeout", "wfc.WorkerLost")
         task = shlex.quote(done.error.task) if ran else ""
         say("For the arguments of the task, and what it printed:" if task else "For all its tasks:")
         say(f"  {_command(run, where, 'show', task)}")
     elif done.status == "interrupted":
         say(f"run {run.id} was interrupted. To go on:")
-        say(f"  {resume_command(run, where)}")
+        say(f"  {resume_command(run.id, where)}")
     elif done.status == "cancelled":
         say(f"run {run.id} was cancelled")
     stop({"succeeded": DONE, "failed": FAILED}.get(done.status, STOPPED))
@@ -336,9 +306,9 @@ def _print_object(run: Run, done: Outcome) -> None:
     )
 
 
-def resume_command(run: Run, where: Where) -> str:
+def resume_command(run_id: str, where: Where) -> str:
     """What to type to go on with a run."""
-    return f"wfc resume {run.id}{_options(where)}"
+    return f"wfc resume {run_id}{_options(where)}"
 
 
 def _options(where: Where) -> str:
