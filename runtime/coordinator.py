@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -192,6 +193,7 @@ class Coordinator:
         self._engine = Engine(plan)
         self._entry = plan.entry
         try:
+            self._store.values.sweep(self._run_id)  # of a process that was killed
             empty = self._replay()
             if self._engine.ended and self._outcome is not None:
                 self._finish(held, self._outcome)
@@ -261,6 +263,8 @@ class Coordinator:
                 self._turn(executor)
         finally:
             executor.close()
+            with suppress(StorageError):  # what is not tidied up now is when the run is resumed
+                self._store.values.sweep(self._run_id)
 
     def _turn(self, executor: Executor) -> None:
         engine = self._engine

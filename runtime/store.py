@@ -32,6 +32,7 @@ from wfc.runtime.valuestore import open_values as open_values
 DEFAULT = ".wfc"
 KEY_VARIABLE = "WFC_STORE_KEY"
 VALUES_VARIABLE = "WFC_VALUES"
+_DRAFT = ".key."
 
 
 class Store:
@@ -87,6 +88,7 @@ class Store:
         """Delete a run, then its values. Raises `Owned` while somebody works on it."""
         self.journal.delete_run(run_id)
         self.values.delete(self.values.list(run_id))
+        self.values.sweep(run_id)
 
     def orphans(self) -> Iterator[str]:
         """Keys of values whose run is not in the journal (a deletion that was cut short)."""
@@ -171,9 +173,11 @@ def _key(
     if given:
         return _parsed(given, KEY_VARIABLE)
     path = os.path.join(folder, "key")
-    if create and not os.path.exists(path):
+    if create:
         try:
-            _make_key(folder, path, files, failpoint)
+            if not os.path.exists(path):
+                _make_key(folder, path, files, failpoint)
+            _sweep_drafts(folder)
         except OSError as error:
             raise os_failure("write", path, error) from error
     try:
@@ -191,7 +195,7 @@ def _key(
 
 def _make_key(folder: str, path: str, files: Files, failpoint: Callable[[str], None]) -> None:
     """Make the key, whole or not at all; of several processes that do, one's key stays."""
-    draft = os.path.join(folder, f".key.{secrets.token_hex(8)}")
+    draft = os.path.join(folder, f"{_DRAFT}{secrets.token_hex(8)}")
     try:
         _write_new(files, draft, secrets.token_hex(KEY_BYTES).encode("ascii") + b"\n")
         failpoint("key.written")
@@ -207,6 +211,14 @@ def _make_key(folder: str, path: str, files: Files, failpoint: Callable[[str], N
         with contextlib.suppress(OSError):
             files.unlink(draft)
     failpoint("key.durable")
+
+
+def _sweep_drafts(folder: str) -> None:
+    """Delete what processes left that died while they made the key. There is one by now."""
+    for name in os.listdir(folder):
+        if name.startswith(_DRAFT):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(folder, name))
 
 
 def _parsed(text: str, place: str) -> bytes:

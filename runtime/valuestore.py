@@ -46,6 +46,10 @@ class ValueStore(Protocol):
     def list(self, prefix: str = "") -> Iterator[str]:
         """The keys under a prefix of whole names (`""`: all), in order."""
 
+    def sweep(self, run_id: str) -> int:
+        """Delete what writers of a run left half-written that died of it; gives how many. For the
+        run's owner while no writer of its own is alive: what a stale one still writes is lost."""
+
     def close(self) -> None:
         """Let go of what is open. Idempotent."""
 
@@ -212,17 +216,21 @@ class FolderValues:
     def close(self) -> None:
         """See `ValueStore.close`: nothing is kept open."""
 
-    def sweep(self) -> int:
-        """Delete what writers left behind that died while they wrote; gives how many files.
-
-        Only for when nobody writes: the file of a living writer would go too.
-        """
+    def sweep(self, run_id: str) -> int:
+        """See `ValueStore.sweep`."""
         count = 0
-        folder = self._folder([TEMPORARY], create=True)
+        try:
+            folder = self._folder([TEMPORARY], create=False)
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            raise os_failure("clean", self._path(TEMPORARY), error) from error
         try:
             for name in os.listdir(folder):
-                self._files.unlink(name, folder)
-                count += 1
+                if name.rpartition(".")[0] == run_id:
+                    with contextlib.suppress(FileNotFoundError):
+                        self._files.unlink(name, folder)
+                        count += 1
         except OSError as error:
             raise os_failure("clean", self._path(TEMPORARY), error) from error
         finally:
@@ -233,7 +241,7 @@ class FolderValues:
 
     def _write(self, names: Sequence[str], buffers: Sequence[Buffer]) -> None:
         files = self._files
-        temporary = secrets.token_hex(16)
+        temporary = f"{names[0]}.{secrets.token_hex(16)}"
         drafts = self._folder([TEMPORARY], create=True)
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW

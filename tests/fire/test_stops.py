@@ -127,6 +127,9 @@ def hubs() -> list[str]:
 def check_signal(project: Project, tmp_path: Path, state: str, number: int) -> None:
     """It ends in time, says how to go on, is resumable, and nothing is left."""
     run = Started(project, state, tmp_path)
+    drafts = Path(project.store) / "values" / ".tmp"
+    drafts.mkdir(exist_ok=True)
+    (drafts / "r.0f").write_bytes(b"a value that a worker is just writing")
     began = time.monotonic()
     run.process.send_signal(number)
     out, err = run.process.communicate(timeout=30)
@@ -135,6 +138,7 @@ def check_signal(project: Project, tmp_path: Path, state: str, number: int) -> N
     assert f"wfc resume r --store {project.store} {' '.join(project.where)}\n" in err
     assert took < patience()
     wait_for(lambda: not run.left())
+    assert not list(drafts.iterdir())
     assert wfc.get("r", store=project.store).status == "interrupted"
     assert "finally" not in [what for what, _ in project.lines()], "it is not over"
 

@@ -111,6 +111,22 @@ def test_made_by_many_at_once(quick: Path) -> None:
     assert [path.name for path in (quick / "store").glob(".key*")] == []
 
 
+def test_what_a_killed_maker_left_is_swept(quick: Path) -> None:
+    (quick / ".key.0f").write_text("half")
+    with Store.open(quick, environ={}):
+        assert [path.name for path in quick.glob(".key*")] == []
+
+
+def test_a_deleted_run_leaves_no_draft(quick: Path) -> None:
+    with Store.open(quick, environ={}) as store:
+        store.journal.create_run("r1", DEFINITION)
+        store.values.put(new_key("r1"), [b"x"])
+        draft = quick / "values" / ".tmp" / "r1.0f"
+        draft.write_bytes(b"half")
+        store.delete_run("r1")
+        assert not draft.exists()
+
+
 def test_a_worker_opens_the_values_alone(quick: Path) -> None:
     with Store.open(quick, environ={}) as store:
         key = new_key("r1")

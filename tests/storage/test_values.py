@@ -153,10 +153,23 @@ class TestFolder(ValueStoreContract):
     def test_drafts_are_swept(self, quick: Path) -> None:
         values = FolderValues(quick, Sealer(KEY))
         values.put("r1/a", [b""])
-        (quick / ".tmp" / "left-behind").write_bytes(b"half")
+        assert values.sweep("r1") == 0
+        (quick / ".tmp" / "r1.0f").write_bytes(b"half")
+        (quick / ".tmp" / "r1.5.0f").write_bytes(b"of another run, which goes on")
         assert list(values.list()) == ["r1/a"]
-        assert values.sweep() == 1
-        assert values.sweep() == 0
+        assert values.sweep("r1") == 1
+        assert values.sweep("r1") == 0
+        assert os.listdir(quick / ".tmp") == ["r1.5.0f"]
+
+    def test_drafts_bear_the_name_of_their_run(self, quick: Path) -> None:
+        """So that its owner can sweep them when their writer is dead."""
+        found: list[str] = []
+        values = FolderValues(
+            quick, Sealer(KEY), failpoint=lambda _: found.extend(os.listdir(quick / ".tmp"))
+        )
+        values.put("r1/a", [b""])
+        assert found
+        assert all(name.startswith("r1.") for name in found)
 
     def test_a_file_in_the_way(self, quick: Path) -> None:
         (quick / "values").write_bytes(b"")

@@ -118,5 +118,9 @@ class MemoryValues:
         inside = f"{prefix}/" if prefix else ""
         yield from sorted(key for key in self.found if key == prefix or key.startswith(inside))
 
+    def sweep(self, run_id: str) -> int:
+        """See `ValueStore`: nothing is ever half-written."""
+        return 0
+
     def close(self) -> None:
         """See `ValueStore`."""
