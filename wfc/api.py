@@ -156,7 +156,8 @@ def start(
     here, else a private one), or with `local` in processes of this machine. `allow` are patterns of
     which each task's function has to match one. With `progress` the run is shown while it goes on, on
     stderr or in the notebook; `observer` is told instead. Raises `SpecError`, `ParameterError`,
-    `FunctionsError` and `StorageError`; then nothing was started.
+    `FunctionsError`, `StorageError` and `ConnectionError` (no Ray answers at that address); then
+    nothing was started.
     """
     given = {**(params or {}), **values}
     launch = launcher(local=local, address=address)

@@ -26,7 +26,8 @@ class Launcher(Protocol):
     def __call__(self, program: Program, stop: threading.Event) -> Executor:
         """The executor, which closes what the launcher has started.
 
-        Raises what starting it raised, and `Stopped` when `stop` is set before it is ready.
+        Raises `ExecutorLost` or `ConnectionError` when it could not be started, and `Stopped` when
+        `stop` is set before it is ready.
         """
 
     def close(self) -> None:
@@ -73,7 +74,14 @@ class TransportLauncher:
             if stop.is_set():
                 raise Stopped
         if self._error is not None:
-            raise self._error
+            if isinstance(self._error, ConnectionError):
+                raise self._error
+            from wfc.runtime.work import ExecutorLost
+
+            kind = type(self._error).__name__
+            raise ExecutorLost(
+                f"what the run is to run on cannot be started: {kind}: {self._error}"
+            ) from self._error
         assert self._made is not None
         with self._lock:
             self._used = True
@@ -89,22 +97,30 @@ class TransportLauncher:
 
 
 def launcher(*, local: bool = False, address: str | None = None) -> Launcher:
-    """Processes of this machine, or Ray. They start now, in the background."""
+    """Processes of this machine, or Ray. They start now, in the background.
+
+    Raises `ConnectionError` at once when nobody answers at the address of a Ray cluster.
+    """
     if local:
         from wfc.runtime.executors.local import LocalTransport
 
         return TransportLauncher(LocalTransport)
-    return TransportLauncher(lambda: _on_ray(address or os.environ.get("RAY_ADDRESS")))
+    named = address or os.environ.get("RAY_ADDRESS")
+    _probe(named or "")
+    return TransportLauncher(lambda: _on_ray(named))
 
 
-def _on_ray(address: str | None) -> Transport:
-    """Ray itself would try for ever where nobody answers. Raises `ConnectionError`."""
-    from wfc.runtime.executors.ray import RayTransport
-
-    host, _, port = (address or "").rpartition(":")
+def _probe(address: str) -> None:
+    """Ray itself would try for ever where nobody answers."""
+    host, _, port = address.rpartition(":")
     if host and port.isdigit() and "/" not in host:
         try:
             socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT).close()
         except OSError as error:
             raise ConnectionError(f"no Ray answers at {address}: {error}") from None
+
+
+def _on_ray(address: str | None) -> Transport:
+    from wfc.runtime.executors.ray import RayTransport
+
     return RayTransport(address)

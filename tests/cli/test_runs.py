@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -138,11 +139,11 @@ def test_a_store_that_cannot_be(cli: Any, project: Path) -> None:
     assert cli("list", "--store", "nowhere").exit_code == 5
 
 
-def test_a_ray_that_does_not_answer(cli: Any) -> None:
+def test_a_ray_that_does_not_answer(cli: Any, project: Path) -> None:
     done = cli("run", "flow.wf", "--address", "127.0.0.1:1", "--run-id", "r")
     assert (done.exit_code, done.stdout) == (2, "")
     assert "no Ray answers at 127.0.0.1:1" in done.stderr
-    assert cli("list").stdout.startswith("r  interrupted")
+    assert not (project / ".wfc").exists(), "nothing was started"
 
 
 def test_resume_of_what_has_ended_gives_the_result(cli: Any) -> None:
@@ -281,3 +282,20 @@ def test_changed_code_is_not_gone_on_with_silently(cli: Any, spawn: Any, project
     assert cli("resume", "r", "--local").exit_code == 4
     cli("send", "r", "approval", "1")
     assert cli("resume", "r", "--local", "--keep").stdout == '"said 1"\n'
+
+
+def test_what_a_run_is_to_run_on_cannot_be_started(
+    cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run is there, and goes on when that is mended."""
+    with monkeypatch.context() as patched:
+        patched.setattr("wfc.runtime.executors.local.LocalTransport.__init__", too_many_files)
+        done = cli("run", "flow.wf", "--local", "--run-id", "r")
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert "cannot be started: OSError: [Errno 24] Too many open files" in done.stderr
+    assert done.stderr.endswith("When that is mended:\n  wfc resume r --local\n")
+    assert cli("resume", "r", "--local").exit_code == 0
+
+
+def too_many_files(*_: object) -> None:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
