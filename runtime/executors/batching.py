@@ -27,12 +27,6 @@ does not feel that, and would only keep what is more urgent waiting."""
 GROWTH = 32
 """How many times larger than anything seen so far the next batch of a kind may be."""
 
-GRAIN = 0.005
-"""Seconds of work that a worker begins at a time: what is behind can be taken back from it."""
-
-SMALL_GRAIN = 0.001
-"""What a grain is at least: each has a cost of its own, of some tens of microseconds."""
-
 MAX_ELEMENTS = 20_000
 
 MAX_BYTES = 4 * 1024 * 1024

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from wfc.runtime.executors.batching import GRAIN, SMALL_GRAIN, Ranges
+from wfc.runtime.executors.batching import Ranges
 from wfc.runtime.executors.pieces import Slicer
 from wfc.runtime.values import Raised, Value
 from wfc.runtime.work import Done, HomeLost, Hop, HopState, Partial, Report, ValueLost, Work
@@ -52,15 +51,6 @@ class Load:
     seconds: float = 0.0
     suspect: bool = False
 
-    @property
-    def grain(self) -> int:
-        """How many elements to begin at a time."""
-        count = sum(stop - start for _, start, stop in self.segments)
-        if not self.seconds:
-            return max(1, count)
-        grain = min(GRAIN, max(self.seconds / 8, SMALL_GRAIN))
-        return max(1, math.ceil(count * grain / self.seconds))
-
 
 @dataclass(slots=True)
 class Part:
@@ -102,8 +92,9 @@ class Part:
 
 @dataclass(slots=True)
 class Flight:
-    """A batch under way, last `heard` of at that time of the pool's clock. `doom` is why it was or
-    will be killed; `ahead` that it was sent before there was a slot for it."""
+    """A batch under way, last `heard` of at that time of the pool's clock, and `asked` then to begin
+    nothing more. `doom` is why it was or will be killed; `ahead` that it was sent before there was a
+    slot for it."""
 
     id: int
     lane: Lane
@@ -113,7 +104,7 @@ class Flight:
     timeout: float | None = None
     deadline: float | None = None
     doom: str = ""
-    recalled: bool = False
+    asked: float | None = None
     ahead: bool = False
     spent: float = 0.0
     completed: int = 0

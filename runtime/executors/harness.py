@@ -6,7 +6,6 @@ import threading
 import time
 import traceback
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import replace
 from typing import Protocol
 
 from wfc.runtime.executors.messages import (
@@ -18,9 +17,9 @@ from wfc.runtime.executors.messages import (
     Progress,
     Started,
 )
-from wfc.runtime.executors.pieces import Slicer, merge, rebase
+from wfc.runtime.executors.pieces import merge
 from wfc.runtime.values import ErrorInfo
-from wfc.runtime.work import Became, Done, Failed, HomeLost, Log, Report, Work
+from wfc.runtime.work import Became, Done, Failed, Log, Report, Work
 
 
 class Runs(Protocol):
@@ -36,6 +35,9 @@ class Runs(Protocol):
     def run(self, batch: Iterable[Work]) -> Generator[list[Report], None, None]:
         """Run the works in order; yields reports every few milliseconds."""
 
+    def cut(self) -> int:
+        """Begin no more elements of the work that runs, from another thread; how many it spares."""
+
     def release(self, home: int) -> None:
         """Let the values of a home go."""
 
@@ -43,54 +45,29 @@ class Runs(Protocol):
         """What the task that runs has printed so far, if there is something to tell."""
 
 
-class _GrainId(int):
-    """A work's id that remembers where in the piece its grain begins: reports bring it back."""
-
-    base = 0
-
-
 class Feed:
-    """The works of a batch, handed to the runner in grains; another thread may cut it short."""
+    """The works of a batch, handed to the runner one by one; another thread may cut it short."""
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
         self._fed = 0
-        self._grains: Generator[Work, None, None] = self._cut()
+        self._left = iter(batch.works)
         self._lock = threading.Lock()
-
-    def _cut(self) -> Generator[Work, None, None]:
-        grain = self.batch.grain
-        for work in self.batch.works:
-            slicer = Slicer(work)
-            for start in range(0, slicer.size, grain):
-                part = slicer.cut(start, min(slicer.size, start + grain))
-                if start:
-                    id = _GrainId(work.id)
-                    id.base = start
-                    part = replace(part, id=id)
-                yield part
 
     def __iter__(self) -> Iterator[Work]:
         return self
 
     def __next__(self) -> Work:
         with self._lock:
-            work = next(self._grains)
+            work = next(self._left)
             self._fed += len(work.indices)
             return work
 
     def close(self) -> int:
         """Hand out nothing more; returns how many elements were."""
         with self._lock:
-            self._grains.close()
+            self._left = iter(())
             return self._fed
-
-
-def _rebased(report: Report) -> Report:
-    if isinstance(report, HomeLost) or not isinstance(report.work, _GrainId):
-        return report
-    base = report.work.base
-    return rebase(replace(report, work=int(report.work)), base)
 
 
 class Harness:
@@ -101,13 +78,20 @@ class Harness:
         self._seen: set[object] = set()
         self._recalled: set[int] = set()
         self._feed: Feed | None = None
+        self._last = 0
 
     def recall(self, batch: int) -> GivenBack | None:
-        """Begin nothing more of this batch. The message to send, when it is the one that runs."""
+        """Begin nothing more of this batch. The message to send, unless it is over."""
         self._recalled.add(batch)
         feed = self._feed
         if feed is not None and feed.batch.id == batch:
-            return GivenBack(batch, feed.close())
+            begun = feed.close() - self._runner.cut()
+            if feed is self._feed:  # otherwise it is over, and that was of another
+                return GivenBack(batch, begun)
+        elif batch > self._last:  # it waits behind another one, and will see that it is recalled
+            return GivenBack(batch, 0)
+        else:
+            self._recalled.discard(batch)  # it is over; another pool may number its own the same
         return None
 
     def release(self, home: int) -> None:
@@ -122,7 +106,7 @@ class Harness:
     def finished(self) -> Progress | None:
         """What waits behind a call that runs for long, from another thread. It comes once more."""
         feed = self._feed
-        reports = [_rebased(report) for report in self._runner.finished()]
+        reports = self._runner.finished()
         if feed is None or feed is not self._feed or not reports:
             return None
         return Progress(feed.batch.id, reports, 0.0)
@@ -131,6 +115,7 @@ class Harness:
         """The messages of a batch; `Finished` is always the last."""
         parked: list[int] = []
         feed = self._feed = Feed(batch)
+        self._last = batch.id
         if batch.id not in self._recalled:
             if batch.announce:
                 yield Started(batch.id)
@@ -146,7 +131,7 @@ class Harness:
         try:
             steps = self._runner.run(feed)
             for given in steps:
-                reports = merge([_rebased(report) for report in given])
+                reports = merge(given)
                 now = time.perf_counter()
                 ended += sum(map(_ended, reports))
                 parked += _parked(reports, parks)
@@ -217,6 +202,10 @@ class Broken:
 
     def echo(self) -> None:
         """See `Runs`."""
+
+    def cut(self) -> int:
+        """See `Runs`."""
+        return 0
 
     def finished(self) -> list[Report]:
         """See `Runs`."""

@@ -163,13 +163,17 @@ class Hearing:
                 self.homes[home].ready = True
             else:  # released or cancelled in the meantime
                 self._transport.release(home)
-        if segments and not flight.completed and not flight.recalled:
+        if segments and not flight.completed and flight.asked is None:
             self._blame(flight, segments, "the worker ended a batch without a word")
             return
         for job, start, stop in reversed(segments):
             job.lane.give_back(job, start, stop)
 
     def _given_back(self, flight: Flight, kept: int) -> None:
+        if kept == 0:  # it waited behind one that may run for long: as if it had not been sent
+            for job, start, stop in reversed(self._land(flight)):
+                job.lane.give_back(job, start, stop)
+            return
         waits = False
         for part, start, stop in flight.after(kept):
             spans = part.open.discard(start, stop)

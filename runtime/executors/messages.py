@@ -16,8 +16,7 @@ class Batch:
 
     `works` are slices (see `pieces.cut`), at most one of each work, so a report's work id tells the
     piece. `announce` asks for `Started`. After `cap` seconds the worker gives back what it has not
-    begun. `grain` elements are begun at a time: what is behind them can be recalled while they run.
-    `home` is the parked process that it must run in.
+    begun. `home` is the parked process that it must run in.
     `envs` holds, by work, the large environments, which the pieces leave out (and `fill` puts back):
     a transport sends them to a process once.
     """
@@ -28,7 +27,6 @@ class Batch:
     home: int | None = None
     announce: bool = False
     cap: float = 1.0
-    grain: int = 1
     envs: dict[int, dict[str, Value]] = field(default_factory=dict)
 
     def fill(self) -> None:
@@ -92,6 +90,7 @@ class GivenBack:
     """Of the batch, in its order, only the first `kept` elements have begun; the others never will.
 
     Whether one that has begun is complete is told by `Progress`, and `Finished` comes in any case.
+    A process begins its batches in the order of their ids.
     """
 
     batch: int

@@ -37,6 +37,9 @@ SILENCE = 0.03
 """Seconds without a word after which a batch is asked to give back what it has not begun, when a
 slot has nothing to do."""
 
+AGAIN = 1.0
+"""Seconds after which it is asked once more: it may have been between two things at that moment."""
+
 GRACE = 0.1
 """Seconds that the batch of a cancelled element has to end by itself, before its process is killed."""
 
@@ -225,7 +228,6 @@ class Pool:
             home=lane.home,
             announce=first.timeout is not None,
             cap=max(LONG, 2 * load.seconds),
-            grain=load.grain,
         )
         flight = Flight(batch.id, lane, parts_of(load), load.seconds, now, first.timeout)
         flight.ahead = lane.flights >= slots
@@ -242,7 +244,7 @@ class Pool:
 
     def _watching(self) -> bool:
         return bool(self._on.timed) or any(
-            not flight.recalled and not flight.lane.waiting and (flight.ahead or flight.left > 1)
+            flight.asked is None and not flight.lane.waiting and (flight.ahead or flight.left > 1)
             for flight in self._on.flights.values()
         )
 
@@ -270,19 +272,20 @@ class Pool:
         for flight in flights:
             silent = now - flight.heard >= SILENCE + self._transport.overhead
             stuck = self._transport.pinned and flight in behind
-            if silent and not flight.recalled and (stuck or flight.left > 1):
-                flight.recalled = True
+            due = flight.asked is None or now - flight.asked >= AGAIN
+            if silent and due and (stuck or flight.left > 1):
+                flight.asked = now
                 self._transport.recall(flight.id)
 
     def _stop(self, flight: Flight, hit: bool) -> None:
         """Some elements of a batch are cancelled; `hit`: the one that probably runs now."""
-        flight.recalled = True
+        flight.asked = self._clock()
         flight.doom = flight.doom or "cancelled"
         self._transport.recall(flight.id)
         grace = GRACE if hit else 10 * GRACE
         if hit and flight.seconds > LONG:
             grace = 0.0
-        due = self._clock() + grace
+        due = flight.asked + grace
         flight.deadline = due if flight.deadline is None else min(due, flight.deadline)
         self._on.timed.add(flight.id)
 

@@ -127,7 +127,7 @@ class RayTransport:
         if batch.home is not None:
             self._send_home(batch)
             return
-        if self._hub is None and time.monotonic() - self._since > _HUB_AFTER and _grains(batch):
+        if self._hub is None and time.monotonic() - self._since > _HUB_AFTER and _several(batch):
             self._start_hub()
         task = self._tasks.get(batch.shape)
         if task is None:
@@ -158,7 +158,7 @@ class RayTransport:
         self._messages.append(Died((batch.id,), "its process is gone", (batch.home,)))
 
     def recall(self, batch: int) -> None:
-        """See `Transport`. A task that started before there was a hub does not hear it."""
+        """See `Transport`."""
         if batch in self._by_batch:
             self._start_hub().order.remote(batch, "recall")
 
@@ -321,8 +321,8 @@ def _hub_name() -> str:
     return f"wfc-hub-{secrets.token_hex(8)}"
 
 
-def _grains(batch: Batch) -> bool:
-    return batch.grain < sum(len(work.indices) for work in batch.works)
+def _several(batch: Batch) -> bool:
+    return sum(len(work.indices) for work in batch.works) > 1
 
 
 def why(error: BaseException) -> str:

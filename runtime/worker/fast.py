@@ -103,9 +103,11 @@ class FastElements:
         WATCH.task = self
         if self._tight:
             return self._run_tight(at, deadline)
-        items, count = self.job.items, self.job.count
-        while at < count:
-            self.offset = at
+        job, items = self.job, self.job.items
+        while True:
+            self.offset = at  # before the count is looked at, which another thread may lower
+            if at >= job.count:
+                break
             element = self._element(items[at])
             if element is not None:
                 return at, element
@@ -115,17 +117,19 @@ class FastElements:
         return at, None
 
     def _run_tight(self, at: int, deadline: float) -> tuple[int, Element | None]:
-        pack, items, count = self._pack, self.job.items, self.job.count
+        pack, job, items = self._pack, self.job, self.job.items
         step, function, _, _ = self._plan[0]
         if pack.count and at != pack.start + pack.count:
             pack.flush()
         self.step = step
-        while at < count:
+        while at < job.count:
             if not pack.count:  # at first, and after a failure
                 pack.start = at
             append = pack.columns.setdefault(step.id, []).append
-            while at < count:
-                self.offset = at
+            while True:
+                self.offset = at  # as above
+                if at >= job.count:
+                    break
                 self._fresh = False
                 item = items[at]
                 if type(item) in VALUES:

@@ -107,6 +107,12 @@ class Runner:
             work, offset = task.job.work.id, task.offset
             return Log(work, offset, "", redact(text), task.task_id(), task.attempt())
 
+    def cut(self) -> int:
+        """Begin no more elements of the work that runs; how many of it never will. To be called from
+        another thread."""
+        runs = self._runs
+        return runs.cut() if runs is not None else 0
+
     def finished(self) -> list[Report]:
         """What is finished and not reported, while a call has been running since this was last asked:
         it may go on for hours. To be called from another thread, now and then; it is a copy, and all
@@ -241,6 +247,20 @@ class _Runs:
             return element.offset, id(frame), frame.pos, frame.hop
         fast = self._fast
         return (fast.offset, id(fast.step)) if fast is not None else self._at
+
+    def cut(self) -> int:
+        """Begin nothing more, from another thread; how many elements that spares."""
+        job, size = self.job, self.job.count
+        while True:
+            # Each element is noted as begun before the count is looked at: one that began between
+            # these two lines shows in the third, and then it counts.
+            begun = self._begun()
+            job.count = min(size, begun + 1)
+            if self._begun() == begun:
+                return size - job.count
+
+    def _begun(self) -> int:
+        return max(self._at, self._fast.offset if self._fast is not None else 0)
 
     def copy(self) -> list[Report]:
         """What would be reported now, for a reader in another thread. A hop is not copied, nor what

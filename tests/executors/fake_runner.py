@@ -24,6 +24,15 @@ class FakeRunner:
         self.between = True
         self.large = large
         self.kept: dict[int, Any] = {}
+        self.at = self.end = 0
+
+    def cut(self) -> int:
+        before = self.end
+        while True:
+            at = self.at
+            self.end = min(before, at + 1)
+            if self.at == at:
+                return before - self.end
 
     def release(self, home: int) -> None:
         self.kept.pop(home, None)
@@ -39,7 +48,12 @@ class FakeRunner:
         mark = time.perf_counter()
         for work in batch:
             first, results = 0, []
-            for offset, item in enumerate(self.items(work)):
+            items = self.items(work)
+            self.at, self.end = 0, len(items)
+            for offset, item in enumerate(items):
+                self.at = offset
+                if offset >= self.end:
+                    break
                 results.append(self.call(work, item))
                 now = time.perf_counter()
                 if now - mark > FLUSH:

@@ -154,9 +154,7 @@ class Virtual:
                 return
         running = [one for one in self.batches if one.id == batch and batch in self._running]
         if running and batch not in self._stop:
-            grain = running[0].grain
-            begun = self._begun.get(batch, 0)
-            self._stop[batch] = kept = -(-begun // grain) * grain
+            self._stop[batch] = kept = self._begun.get(batch, 0)
             self._now.append(GivenBack(batch, kept))
 
     def kill(self, batch: int, reason: str) -> None:

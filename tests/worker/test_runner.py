@@ -118,12 +118,10 @@ class Shelf:
         return own_copy(self.values[handle])
 
 
-def flow(nodes: list[Any], params: list[Any] | None = None, **more: Any) -> Any:
-    return runner(
-        plan(workflow("main", params or [], nodes), tasks=dict.fromkeys(FUNCTIONS)),
-        FUNCTIONS,
-        **more,
-    )
+def flow(nodes: list[Any], params: list[Any] | None = None, given: Any = None, **more: Any) -> Any:
+    functions = {**FUNCTIONS, **(given or {})}
+    body = workflow("main", params or [], nodes)
+    return runner(plan(body, tasks=dict.fromkeys(functions)), functions, **more)
 
 
 def fan(*nodes: Any, out: str = "f", **more: Any) -> Any:
@@ -414,3 +412,68 @@ def test_a_value_that_cannot_be_written_is_told(tmp_path: Path, size: int) -> No
     store = FolderValues(tmp_path, Sealer(bytes(32)), files=Full())
     with pytest.raises(StorageError, match="ENOSPC"):
         Cells("r", lambda: store, Shelf()).value(b"x" * size)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "out"),
+    [
+        ([call("f", "hang", [name("x")])], "f"),
+        ([call("e", "same", [name("x")]), call("f", "hang", [name("e")])], "f"),
+        ([call("f", "hang", [name("x")], catch=True)], "f"),
+    ],
+    ids=["tight", "fast", "general"],
+)
+@pytest.mark.parametrize("at", [0, 3, 9])
+def test_what_has_not_begun_can_be_taken_while_an_element_runs(
+    nodes: list[Any], out: str, at: int
+) -> None:
+    inside, on = threading.Event(), threading.Event()
+    spared: list[int] = []
+
+    def hang(x: int) -> int:
+        if x == at:
+            inside.set()
+            assert on.wait(60)
+        return x
+
+    made = fan(*nodes, out=out, given={"hang": hang})
+
+    def other() -> None:
+        assert inside.wait(60)
+        spared.extend([made.cut(), made.cut()])
+        on.set()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    reports = run(made, elements(list(range(10))))
+    thread.join()
+    found = [getattr(one, "value", one) for one in columns(reports)["f"]]
+    assert found == list(range(at + 1))
+    assert spared == [9 - at, 0]
+    assert made.cut() == 0
+
+
+def test_taking_what_has_not_begun_loses_and_doubles_nothing() -> None:
+    """At any moment of a tight loop: what is spared and what is reported make up the whole."""
+    begun: list[int] = []
+
+    def count(x: int) -> int:
+        begun.append(x)
+        return x
+
+    made = fan(call("f", "count", [name("x")]), given={"count": count})
+    for seed in range(200):
+        begun.clear()
+        spared: list[int] = []
+
+        def other(seed: int = seed, spared: list[int] = spared) -> None:
+            while len(begun) < 5 * seed:
+                pass
+            spared.append(made.cut())
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        reports = run(made, elements(list(range(3000))))
+        thread.join()
+        assert columns(reports)["f"] == begun == list(range(len(begun)))
+        assert len(begun) in (3000 - spared[0], 3000 - spared[0] - 1)
