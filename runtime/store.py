@@ -23,10 +23,12 @@ from types import TracebackType
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from wfc.runtime.files import Files, make_folder, nothing
+from wfc.runtime.foldervalues import FolderValues
 from wfc.runtime.journal import Journal
 from wfc.runtime.seal import KEY_BYTES, Sealer
 from wfc.runtime.storage_errors import StorageError, WrongKey, os_failure
-from wfc.runtime.valuestore import Files, FolderValues, ValueStore, make_folder, nothing
+from wfc.runtime.valuestore import ValueStore
 from wfc.runtime.valuestore import open_values as open_values
 
 DEFAULT = ".wfc"

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
 from wfc.dsl.suggest import nearest
+from wfc.runtime.files import nothing
 from wfc.runtime.journal import inbox, lease, notes, schema
 from wfc.runtime.journal.database import Database
 from wfc.runtime.journal.entries import check_meta, get_blob, put_blob, run_info, run_seal, storable
@@ -37,7 +38,6 @@ from wfc.runtime.storage_errors import (
     StorageError,
     UnknownRun,
 )
-from wfc.runtime.valuestore import nothing
 
 _RUNS = schema.runs
 

@@ -14,9 +14,9 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
+from wfc.runtime.files import make_folder
 from wfc.runtime.journal import schema
 from wfc.runtime.storage_errors import Corrupt, StorageError, os_failure
-from wfc.runtime.valuestore import make_folder
 
 _LOCK = 0x776663  # of the PostgreSQL advisory lock under which the tables are made
 _BUSY_SECONDS = 30

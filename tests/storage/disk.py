@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from wfc.runtime.codec import Buffer
-from wfc.runtime.valuestore import Files
+from wfc.runtime.files import Files
 
 SECTOR = 512
 """Bytes that a disk writes whole or not at all."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from wfc.runtime.codec import Buffer
-from wfc.runtime.valuestore import Files
+from wfc.runtime.files import Files
 
 
 class ShortFiles(Files):

@@ -20,10 +20,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wfc.runtime.codec import decode_buffer, encode_buffers
+from wfc.runtime.foldervalues import FolderValues
 from wfc.runtime.journal import Definition, Journal
 from wfc.runtime.storage_errors import UnknownRun
 from wfc.runtime.store import Store
-from wfc.runtime.valuestore import FolderValues, new_key
+from wfc.runtime.valuestore import new_key
 
 FAILPOINTS = (*Store.FAILPOINTS, *Journal.FAILPOINTS, *FolderValues.FAILPOINTS)
 DEFINITION = Definition("main", b"plan", b"parameters")

@@ -16,6 +16,7 @@ import pytest
 
 from tests.storage.test_journal import DEFINITION, KEY
 from wfc.runtime import codec
+from wfc.runtime.foldervalues import FolderValues
 from wfc.runtime.journal import Journal
 from wfc.runtime.journal.entries import run_seal
 from wfc.runtime.seal import Sealer
@@ -26,7 +27,7 @@ from wfc.runtime.storage_errors import (
     StorageError,
     UnknownRun,
 )
-from wfc.runtime.valuestore import FolderValues, new_key
+from wfc.runtime.valuestore import new_key
 
 SEALED = {
     "wfc_runs": ["run_id", "entry", "created", "status", "error", "finished", "seal", "next_seq"],

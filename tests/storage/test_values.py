@@ -15,10 +15,12 @@ import pytest
 from tests.storage.faults import FaultyFiles, ShortFiles
 from tests.storage.test_journal import KEY
 from wfc.runtime.codec import Buffer, decode_buffer, encode_buffers
+from wfc.runtime.files import Files
+from wfc.runtime.foldervalues import FolderValues
 from wfc.runtime.names import BadName
 from wfc.runtime.seal import Sealer
 from wfc.runtime.storage_errors import CorruptValue, StorageError
-from wfc.runtime.valuestore import Files, FolderValues, ValueStore, new_key
+from wfc.runtime.valuestore import ValueStore, new_key
 
 
 class ValueStoreContract:

@@ -9,9 +9,9 @@ from typing import Any
 
 import wfc.runtime.codec  # noqa: F401
 from wfc.plan.model import Plan
+from wfc.runtime.foldervalues import FolderValues
 from wfc.runtime.seal import KEY_BYTES, Sealer
 from wfc.runtime.values import MISSING, Bound, Column, Inline, Rows, load_inline
-from wfc.runtime.valuestore import FolderValues
 from wfc.runtime.work import Done, Failed, Program, Report, Work
 from wfc.runtime.worker.runner import Runner
 

@@ -14,10 +14,11 @@ import pytest
 from tests.worker.harness import columns, failure, of, result, run, runner, work
 from tests.worker.plans import call, expr, lit, map_, name, plan, ret, workflow
 from wfc.runtime.codec import Buffer
+from wfc.runtime.files import Files
+from wfc.runtime.foldervalues import FolderValues
 from wfc.runtime.seal import Sealer
 from wfc.runtime.storage_errors import StorageError
 from wfc.runtime.values import Bound, Column, Inline, Rows, Stored, Transient
-from wfc.runtime.valuestore import Files, FolderValues
 from wfc.runtime.work import Done, Failed, Log, Partial, ValueLost
 from wfc.runtime.worker import dynamic
 from wfc.runtime.worker.cells import Cells, own_copy
