@@ -3,6 +3,8 @@ ends with exit code 5, and `wfc resume` goes on when that is mended."""
 
 from __future__ import annotations
 
+import errno
+import itertools
 import os
 import sqlite3
 import subprocess
@@ -13,11 +15,13 @@ from pathlib import Path
 import pytest
 
 import wfc
+from tests.fire import broken
 from tests.fire.project import Project, expected, wait_for
 from tests.storage.postgres import Server, find_binaries
-from wfc.launching import launcher
+from wfc.launching import TransportLauncher, launcher
 from wfc.running import Active
 from wfc.runtime import coordinator
+from wfc.runtime.executors.local import LocalTransport
 from wfc.runtime.storage_errors import StorageError
 from wfc.runtime.store import Store
 from wfc.stored import bundle
@@ -207,6 +211,42 @@ def test_a_device_that_breaks(tmp_path: Path, point: str, at: int) -> None:
     kept = project.committed()
     assert wfc.resume("r", store=store, local=True).result(60) == int(expected(8, 2))
     project.check(kept, 8)
+
+
+def test_every_call_of_a_worker_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each call with which a worker stores values, by turns once and from then on: the run stops,
+    says where, and blames no task."""
+    plan = wfc.compile(Path(__file__).with_name("steps.wf"))
+    codes = itertools.cycle([errno.EIO, errno.EACCES, errno.ENOSPC, errno.EROFS, errno.EMFILE])
+    fired = 0
+    for at, code in zip(itertools.count(1), codes, strict=False):
+        monkeypatch.setenv(broken.VARIABLE, f"{code}:{at}:{at % 2}")
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        project = Project(folder, str(folder / "store"))
+        params = {"count": 2, "size": 100_000, "log": str(project.log), "pause": 0.0}
+        store = Store.open(project.store)
+        coordinator.create(store, "r", plan, params, options={"root": plan.root or ""})
+        program = coordinator.program(store, "r", plan, bundle(plan))
+        transport = TransportLauncher(lambda: LocalTransport(1, runner="tests.fire.broken:runner"))
+        active = Active(store, "r", transport, program)
+        told = ""
+        try:
+            assert active.join(60).status == "succeeded"
+        except StorageError as error:
+            told = str(error)
+        if not told:
+            break
+        fired += 1
+        assert str(folder / "store" / "values") in told
+        assert f"({errno.errorcode[code]})" in told
+        assert wfc.get("r", store=project.store).status == "interrupted"
+        kept = project.committed()
+        assert wfc.resume("r", store=project.store, local=True).result(60) == int(
+            expected(2, 100_000)
+        )
+        project.check(kept, 2)
+    assert fired >= 10
 
 
 def test_a_database_that_goes_away(tmp_path: Path) -> None:

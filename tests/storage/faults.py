@@ -16,12 +16,13 @@ class ShortFiles(Files):
 
 
 class FaultyFiles(Files):
-    """Once armed, fails the call number `at` with the error `code`, and no other."""
+    """Once armed, fails the call number `at` with the error `code`; and no other, unless `lasting`."""
 
-    def __init__(self, code: int, at: int, *, only: str = "") -> None:
+    def __init__(self, code: int, at: int, *, only: str = "", lasting: bool = False) -> None:
         self.code = code
         self.at = at
         self.only = only
+        self.lasting = lasting
         self.fired = False
         self.open_files: set[int] = set()
         self._armed = False
@@ -34,7 +35,9 @@ class FaultyFiles(Files):
         self._armed = False
 
     def _call(self, name: str) -> None:
-        if not self._armed or self.fired or (self.only and name != self.only):
+        if not self._armed or (self.only and name != self.only):
+            return
+        if self.fired and not self.lasting:
             return
         if self._count == self.at:
             self.fired = True
