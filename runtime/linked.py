@@ -1,8 +1,8 @@
-"""A plan made ready to be executed: graphs by address, compiled expressions, dependencies.
+"""A plan made ready for workers: graphs by address, compiled expressions, dependencies.
 
-The engine and the workers read the same plan through this module, so that they cannot disagree on
-what a node needs, what a graph is called, or how a call's arguments bind. A graph is linked (its
-expressions compiled, its dependencies counted) when it is first used, and only once.
+A graph is linked (its expressions compiled, its dependencies counted) when it is first used, and only
+once. The engine has a view of its own (`engine.graphs`); what a node needs and what a graph is called
+both take from `uses`.
 
 Addresses are those of `wfc.runtime.work.Work.graph`: `main`, `main/tables` (the body of that map),
 `main/if:0` (an arm), `main/if:else`, `main/if:then`, `main:finally`, and `$dyn…` in a graph that a
@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from wfc.plan.expr import Compiled, compile_expr
-from wfc.plan.model import BranchNode, Graph, MapNode, Plan, Region, TaskDef, Unit, WorkflowDef
+from wfc.plan.model import Graph, Plan, Region, TaskDef, Unit, WorkflowDef
 from wfc.runtime.steps import MapStep, make_step
-from wfc.runtime.uses import Uses, graph_uses, node_uses, provides
+from wfc.runtime.uses import Uses, graph_uses, inner_graphs, node_uses, provides
 from wfc.runtime.work import Shape
 
 DYNAMIC = "$dyn"
@@ -244,20 +244,6 @@ class Linked:
 # --------------------------------------------------------------------------- internals
 
 
-def _inner_graphs(node: Any) -> list[tuple[str, Graph]]:
-    """The graphs that a node owns, with the suffix of their address."""
-    if isinstance(node, MapNode):
-        return [(node.id, node.body)]
-    if not isinstance(node, BranchNode):
-        return []
-    out = [(f"{node.id}:{i}", arm.body) for i, arm in enumerate(node.arms)]
-    if node.orelse is not None:
-        out.append((f"{node.id}:else", node.orelse))
-    if node.then is not None:
-        out.append((f"{node.id}:then", node.then))
-    return out
-
-
 def _shells(
     graph: Graph, address: str, workflow: str, table: dict[str, LinkedGraph]
 ) -> LinkedGraph:
@@ -267,7 +253,7 @@ def _shells(
     while todo:
         shell = todo.pop()
         for node in shell.graph.nodes:
-            inner = _inner_graphs(node)
+            inner = list(inner_graphs(node))
             if not inner:
                 continue
             made = shell.inner[node.id] = []
@@ -295,7 +281,7 @@ def _uses_below(root: LinkedGraph) -> list[Uses]:
             uses.append(node_uses(node, [c.free for c in shell.inner.get(node.id, ())]))
             made.update(provides(node))
         shell._uses = uses
-        shell.free = graph_uses(uses, made)
+        shell.free = graph_uses((use.used for use in uses), made)
     assert root._uses is not None
     return root._uses
 

@@ -27,7 +27,8 @@ from wfc.plan.model import (
 )
 from wfc.runtime.engine import Engine
 from wfc.runtime.engine import records as rec
-from wfc.runtime.engine.graphs import Book, GraphInfo, own_exprs
+from wfc.runtime.engine.graphs import Book, GraphInfo
+from wfc.runtime.uses import own_expressions
 from wfc.runtime.values import Rows
 
 
@@ -352,7 +353,7 @@ def _names(e: object) -> set[str]:
 
 def _shape(node: AnyNode) -> str:
     """What a node means, without where it stands, how it is run, and the graphs in it."""
-    parts: list[object] = [node.kind, list(own_exprs(node)), getattr(node, "catch", False)]
+    parts: list[object] = [node.kind, list(own_expressions(node)), getattr(node, "catch", False)]
     for name in ("target", "callee", "targets", "where_each", "members", "signal"):
         parts.append(getattr(node, name, None))
     if isinstance(node, CallNode | ContinuationNode):

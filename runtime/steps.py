@@ -67,7 +67,7 @@ class Step:
         self.after: tuple[str, ...] = tuple(node.after)
         used = uses.used
         self.needs = tuple(n for n, how in used.items() if how & (VALUE | HANDLE))
-        self.own = uses.own
+        self.own = tuple(uses.own)
         self.handles = frozenset(n for n, how in used.items() if how & HANDLE)
         self.joined = frozenset(n for n, how in used.items() if how & VALUE)
         self.waits = tuple(n for n, how in used.items() if how & AFTER)

@@ -1,20 +1,27 @@
-"""Which names the nodes of a graph use: by value, as handles, in their own or in inner graphs."""
+"""Which names the nodes of a graph use: by value, as handles, in their own or in inner graphs.
+
+Engine and workers read a plan by what is said here, so that they cannot disagree on it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from wfc.plan.expr import children
-from wfc.plan.model import BranchNode, GroupNode, MapNode
+from wfc.plan.model import BranchNode, Graph, GroupNode, MapNode
+
+VALUE, HANDLE, AFTER = 1, 2, 4
+"""How a name is used: its (joined) value, its handle, or only that it is done."""
 
 
 class Uses(NamedTuple):
     """The names that a node refers to outside of it and how (`VALUE | HANDLE | AFTER`); `own` are
-    those of its own expressions alone."""
+    those of its own expressions alone, `inner` those of the graphs in it and of what they give."""
 
     used: dict[str, int]
-    own: tuple[str, ...]
+    own: dict[str, int]
+    inner: dict[str, int]
 
 
 def names_used(expr: Any) -> Iterator[tuple[str, bool]]:
@@ -48,7 +55,7 @@ def _comprehension(expr: Any) -> Iterator[tuple[str, bool]]:
             yield from (u for u in names_used(part) if u[0] not in bound)
 
 
-def _own_expressions(node: Any) -> Iterator[Any]:
+def own_expressions(node: Any) -> Iterator[Any]:
     """The expressions that are evaluated outside of the node's inner graphs."""
     kind = node.kind
     if kind in ("expr", "return"):
@@ -78,44 +85,54 @@ def _own_expressions(node: Any) -> Iterator[Any]:
         yield node.message
 
 
-VALUE, HANDLE, AFTER = 1, 2, 4
-"""How a name is used: its (joined) value, its handle, or only that it is done."""
-
-
-def node_uses(node: Any, inner_free: list[dict[str, int]]) -> Uses:
+def node_uses(node: Any, inner_free: Sequence[dict[str, int]]) -> Uses:
     """What a node uses, given the free names of the graphs that it owns (in address order)."""
-    used: dict[str, int] = {}
+    own: dict[str, int] = {}
+    inner: dict[str, int] = {}
 
-    def take(expr: Any, hidden: Iterable[str] = ()) -> None:
+    def take(expr: Any, into: dict[str, int], hidden: Container[str] = ()) -> None:
         for name, handle in names_used(expr):
             if name not in hidden:
-                used[name] = used.get(name, 0) | (HANDLE if handle else VALUE)
+                into[name] = into.get(name, 0) | (HANDLE if handle else VALUE)
 
     if isinstance(node, GroupNode):
-        used.update(dict.fromkeys(node.members, HANDLE))
-    for expr in _own_expressions(node):
-        take(expr)
-    own = tuple(used)
-    for name in node.after:
-        used[name] = used.get(name, 0) | AFTER
+        own.update(dict.fromkeys(node.members, HANDLE))
+    for expr in own_expressions(node):
+        take(expr, own)
     if isinstance(node, MapNode):
         hidden = set(node.targets)
         if node.where_each is not None:
-            take(node.where_each, hidden)
-        _merge(used, inner_free[0], hidden)
+            take(node.where_each, inner, hidden)
+        _merge(inner, inner_free[0], hidden)
         for body_node in node.body.nodes:
             hidden.update(provides(body_node))
         for output in node.outputs:
             for part in (output.value, output.key, output.when):
                 if part is not None:
-                    take(part, hidden)
+                    take(part, inner, hidden)
     elif isinstance(node, BranchNode):
         arms = inner_free[:-1] if node.then is not None else inner_free
         for free in arms:
-            _merge(used, free, ())
+            _merge(inner, free, ())
         if node.then is not None:
-            _merge(used, inner_free[-1], node.outputs)
-    return Uses(used, own)
+            _merge(inner, inner_free[-1], node.outputs)
+    used = dict(own)
+    _merge(used, dict.fromkeys(node.after, AFTER), ())
+    _merge(used, inner, ())
+    return Uses(used, own, inner)
+
+
+def inner_graphs(node: Any) -> Iterator[tuple[str, Graph]]:
+    """The graphs that a node owns, each with the suffix of its address (see `Work.graph`)."""
+    if isinstance(node, MapNode):
+        yield node.id, node.body
+    elif isinstance(node, BranchNode):
+        for number, arm in enumerate(node.arms):
+            yield f"{node.id}:{number}", arm.body
+        if node.orelse is not None:
+            yield f"{node.id}:else", node.orelse
+        if node.then is not None:
+            yield f"{node.id}:then", node.then
 
 
 def _merge(used: dict[str, int], free: dict[str, int], hidden: Container[str]) -> None:
@@ -124,11 +141,12 @@ def _merge(used: dict[str, int], free: dict[str, int], hidden: Container[str]) -
             used[name] = used.get(name, 0) | how
 
 
-def graph_uses(uses: Iterable[Uses], made: set[str]) -> dict[str, int]:
-    """The free names of a graph, in the order of their first use, and how each is used."""
+def graph_uses(used: Iterable[dict[str, int]], made: Container[str]) -> dict[str, int]:
+    """The free names of a graph, in the order of their first use, and how each is used: of what its
+    nodes use, that which they do not make themselves."""
     free: dict[str, int] = {}
-    for use in uses:
-        _merge(free, use.used, made)
+    for names in used:
+        _merge(free, names, made)
     return free
 
 

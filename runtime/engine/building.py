@@ -8,7 +8,7 @@ from typing import Any
 
 from wfc.plan.model import BranchNode, CallNode, ExprNode, Graph
 from wfc.runtime.engine.evaluate import as_pending, element_of, hollow
-from wfc.runtime.engine.graphs import NodeInfo, provides
+from wfc.runtime.engine.graphs import NodeInfo
 from wfc.runtime.engine.records import (
     Submit,
 )
@@ -20,6 +20,7 @@ from wfc.runtime.engine.state import (
     shape_of,
 )
 from wfc.runtime.engine.waits import Waits
+from wfc.runtime.uses import provides
 from wfc.runtime.values import (
     ErrorInfo,
     Pending,

@@ -2,98 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from wfc.plan import expr as ex
 from wfc.plan.expr import Compiled, compile_expr
 from wfc.plan.model import (
     AnyNode,
-    BranchNode,
     CallNode,
-    CancelNode,
-    ContinuationNode,
     ExprNode,
-    FailNode,
     Graph,
     GroupNode,
     MapNode,
     Plan,
-    ReceiveNode,
     ReturnNode,
-    SleepNode,
-    WaitNode,
+)
+from wfc.runtime.uses import (
+    AFTER,
+    HANDLE,
+    VALUE,
+    graph_uses,
+    inner_graphs,
+    names_used,
+    node_uses,
+    provides,
 )
 from wfc.runtime.values import Value
 from wfc.runtime.work import Dynamic
-
-
-def own_exprs(node: AnyNode) -> Iterator[Any]:
-    """The expressions that a node itself evaluates (not those of graphs inside it)."""
-    if isinstance(node, ExprNode | ReturnNode):
-        yield node.expr
-    elif isinstance(node, CallNode | ContinuationNode):
-        yield from node.args
-        yield from node.kwargs.values()
-    elif isinstance(node, MapNode):
-        yield node.items
-    elif isinstance(node, BranchNode):
-        for arm in node.arms:
-            yield arm.condition
-    elif isinstance(node, WaitNode):
-        yield node.members
-        if node.quorum.value is not None:
-            yield node.quorum.value
-        if node.timeout is not None:
-            yield node.timeout
-    elif isinstance(node, SleepNode):
-        yield node.duration
-    elif isinstance(node, ReceiveNode):
-        yield node.signal
-        if node.timeout is not None:
-            yield node.timeout
-    elif isinstance(node, CancelNode):
-        yield node.pending
-    elif isinstance(node, FailNode):
-        yield node.message
-
-
-def inner_graphs(node: AnyNode) -> Iterator[tuple[str, Graph]]:
-    """The graphs inside a node, each with the suffix of its address (see `Work.graph`)."""
-    if isinstance(node, MapNode):
-        yield node.id, node.body
-    elif isinstance(node, BranchNode):
-        for number, arm in enumerate(node.arms):
-            yield f"{node.id}:{number}", arm.body
-        if node.orelse is not None:
-            yield f"{node.id}:else", node.orelse
-        if node.then is not None:
-            yield f"{node.id}:then", node.then
-
-
-def _mentions(e: Any, plain: set[str], handles: set[str]) -> None:
-    for op, name in _refs(e):
-        (plain if op == "name" else handles).add(name)
-
-
-def _refs(e: Any) -> Iterator[tuple[str, str]]:
-    if e[0] in ("name", "handle"):
-        yield e[0], e[1]
-    elif e[0] == "comp":
-        for name in ex.names(e):
-            yield "name", name
-    else:
-        for child in ex.children(e):
-            yield from _refs(child)
-
-
-def provides(node: AnyNode) -> list[str]:
-    """The names that a node gives to others."""
-    if isinstance(node, MapNode):
-        return [o.name for o in node.outputs]
-    if isinstance(node, BranchNode):
-        return [node.id, *node.outputs]
-    return [node.id]
 
 
 class NodeInfo:
@@ -109,24 +43,26 @@ class NodeInfo:
         "names",
         "node",
         "unit",
+        "uses",
     )
 
-    def __init__(self, node: AnyNode, index: int) -> None:
+    def __init__(self, node: AnyNode, index: int, inside: Sequence[dict[str, int]] = ()) -> None:
+        """`inside`: the free names of the graphs in it, in the order of their addresses."""
         self.node = node
         self.index = index
-        names: set[str] = set()
-        handles: set[str] = set()
-        for e in own_exprs(node):
-            _mentions(e, names, handles)
-        if isinstance(node, GroupNode):
-            names.update(node.members)
+        uses = node_uses(node, inside)
+        own = uses.own
+        self.uses: dict[str, int] = uses.used
+        if isinstance(node, GroupNode):  # here its members are done when it is
+            own = self.uses = dict.fromkeys(node.members, VALUE)
+        names = _used_as(VALUE, own)
         if isinstance(node, MapNode) and node.where_each is not None:
-            names.update(n for n in ex.names(node.where_each) if n not in node.targets)
+            names.update(n for n, _ in names_used(node.where_each) if n not in node.targets)
         self.names = sorted(names)
-        self.handles = sorted(handles)
+        self.handles = sorted(_used_as(HANDLE, own))
         self.after = list(node.after)
-        self.free: tuple[str, ...] = ()
-        self.free_handles: tuple[str, ...] = ()
+        self.free = tuple(sorted(_used_as(VALUE | AFTER, uses.inner)))
+        self.free_handles = tuple(sorted(_used_as(HANDLE, uses.inner)))
         self.unit: UnitInfo | None = None
         self.compiled: dict[str, Compiled] = {}
 
@@ -136,6 +72,10 @@ class NodeInfo:
         if found is None:
             found = self.compiled[key] = compile_expr(e)
         return found
+
+
+def _used_as(how: int, uses: dict[str, int]) -> set[str]:
+    return {name for name, used in uses.items() if used & how}
 
 
 class UnitInfo:
@@ -176,6 +116,7 @@ class GraphInfo:
         "tail",
         "units",
         "unkept",
+        "uses",
     )
 
     def __init__(self, graph: Graph, address: str, inside: Mapping[str, GraphInfo]) -> None:
@@ -183,16 +124,16 @@ class GraphInfo:
         self.graph = graph
         self.address = address
         self.tail = graph.tail
-        self.nodes = [NodeInfo(node, i) for i, node in enumerate(graph.nodes)]
-        self.index: dict[str, int] = {}
-        self.ids = {info.node.id: info.index for info in self.nodes}
         self.inner: dict[str, GraphInfo] = {}
+        self.nodes: list[NodeInfo] = []
+        for i, node in enumerate(graph.nodes):
+            inner = {suffix: inside[f"{address}/{suffix}"] for suffix, _ in inner_graphs(node)}
+            self.inner.update(inner)
+            self.nodes.append(NodeInfo(node, i, [read.uses for read in inner.values()]))
+        self.ids = {info.node.id: info.index for info in self.nodes}
+        self.index: dict[str, int] = {}
         for info in self.nodes:
-            for name in provides(info.node):
-                self.index[name] = info.index
-            self.index[info.node.id] = info.index
-        for info in self.nodes:
-            self._read_inner(info, inside)
+            self.index.update(dict.fromkeys(provides(info.node), info.index))
         # Names that come from what follows a branch: they belong to the block of the branch too.
         self.later: set[str] = set()
         for suffix, owned in self.inner.items():
@@ -208,13 +149,9 @@ class GraphInfo:
             self.units.append(read_unit)
             for member in read_unit.members:
                 member.unit = read_unit
-        named: set[str] = set()
-        handled: set[str] = set()
-        for info in self.nodes:
-            named.update(info.names, info.free, info.after)
-            handled.update(info.handles, info.free_handles)
-        self.free: set[str] = {n for n in named if n not in self.index}
-        self.free_handles: set[str] = {n for n in handled if n not in self.index}
+        self.uses: dict[str, int] = graph_uses((info.uses for info in self.nodes), self.index)
+        self.free = _used_as(VALUE | AFTER, self.uses)
+        self.free_handles = _used_as(HANDLE, self.uses)
 
     def split_step(self, step: str) -> tuple[int | None, str, str]:
         """The node that a relative path starts at, the mark of a hop after it (`~3`), and the rest.
@@ -232,30 +169,6 @@ class GraphInfo:
                     continue
                 return self.ids[name], tilde + hop, "/".join(parts[end:])
         return None, "", step
-
-    def _read_inner(self, info: NodeInfo, inside: Mapping[str, GraphInfo]) -> None:
-        node = info.node
-        free: set[str] = set()
-        handles: set[str] = set()
-        for suffix, _ in inner_graphs(node):
-            read = self.inner[suffix] = inside[f"{self.address}/{suffix}"]
-            free.update(read.free)
-            handles.update(read.free_handles)
-        if isinstance(node, MapNode):
-            body = self.inner[node.id]
-            shown: set[str] = set()
-            for out in node.outputs:
-                for e in (out.value, out.key, out.when):
-                    if e is not None:
-                        shown.update(ex.names(e))
-            if node.where_each is not None:
-                shown.update(ex.names(node.where_each))
-            free.update(n for n in shown if n not in body.index)
-            free -= set(node.targets)
-        elif isinstance(node, BranchNode):
-            free -= set(provides(node))
-        info.free = tuple(sorted(free))
-        info.free_handles = tuple(sorted(handles))
 
 
 def read_graph(graph: Graph, address: str) -> GraphInfo:
