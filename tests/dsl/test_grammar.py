@@ -44,7 +44,7 @@ def test_every_rule_has_its_method() -> None:
         if not rule.origin.name.startswith("_")
         and not (rule.options.expand1 and not rule.alias and len(rule.expansion) == 1)
     }
-    methods = {name for name in vars(Builder) if not name.startswith("_")} - {"report"}
+    methods = {name for name in dir(Builder) if not name.startswith("_")} - {"report"}
     assert rules == methods
 
 
