@@ -271,6 +271,7 @@ class Simulation:
         times = 2 if self.injector.strikes("duplicate") else 1
         for _ in range(times):
             self.say(f"signal {mail.id}")
+            self.injector.note("signal")
             event = rec.SignalEvent(mail.name, mail.id, Inline(obj=mail.payload))
             self._do(self.engine.handle(event, self.clock))
 

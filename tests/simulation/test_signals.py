@@ -1,0 +1,82 @@
+"""Signals that come early, late, twice and out of order, with crashes between receiving and committing:
+each is delivered once, and in the order in which it came in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.oracle.source import Seeded
+from tests.programs.runner import FOLDER, Case
+from tests.simulation.faults import HARSH, USUAL
+from tests.simulation.simulation import Simulation
+from tests.simulation.verdict import LIMIT, functions, limited, result, trial
+from tests.simulation.world import World
+from wfc.runtime.engine import records as rec
+
+RUNS = 200
+PARTS = 4
+
+SPEC = """
+from tasks import add
+
+workflow main(n: int):
+    a = receive("go")
+    b = add(a, 1)
+    c = receive("go") after (b)
+    each = [receive("each"), receive("each"), receive("each"), receive("each")]
+    late = catch receive("never", timeout=1s)
+    looped = collect(n, [])
+    return [[a, c], each, looped, late.ok]
+
+workflow collect(n: int, got: list[int]) -> list[int]:
+    if n == 0:
+        return got
+    x = receive("loop")
+    y = add(x, 0)
+    continuation collect(n - 1, got + [y])
+"""
+
+SENT = {"go": [1, 2], "each": [3, 4, 5, 6], "loop": [7, 8, 9, 10]}
+DELIVERED: Counter[str] = Counter()
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_each_is_delivered_once(part: int) -> None:
+    signals: dict[str, list[Any]] = dict(SENT)
+    files = {"main.wf": SPEC, "lib.wf": (FOLDER / "lib.wf").read_text(encoding="utf-8")}
+    case = Case("signals", files, "main.wf", {"n": 4}, signals)
+    for optimize in (True, False):
+        tried = trial(case, optimize)
+        for seed in range(part, RUNS // 2, PARTS):
+            world = World(tried.plan, functions(tried.plan), tried.linked)
+            faults = HARSH if seed % 2 else USUAL
+            simulation = Simulation(Seeded(f"{seed}/{optimize}"), world, {"n": 4}, signals, faults)
+            try:
+                with limited(LIMIT):
+                    ended = simulation.run()
+                assert ended.outcome.status == "succeeded"
+                went, each, looped, late = result(ended.outcome.value, world)
+                came: dict[str, list[int]] = {}
+                for _, record in simulation.journal.read():
+                    if isinstance(record, rec.Signalled):
+                        came.setdefault(record.name, []).append(record.payload.load())
+                assert {name: sorted(found) for name, found in came.items()} == signals
+                assert (went, sorted(each), looped) == (came["go"], signals["each"], came["loop"])
+                assert late is False
+            except Exception as error:
+                error.add_note(f"seed {seed}\n" + "\n".join(simulation.trace))
+                raise
+            DELIVERED.update(ended.counts)
+
+
+def test_how_many_that_were() -> None:
+    """Runs last."""
+    if not DELIVERED:
+        pytest.skip("none of the simulated runs was")
+    print(dict(DELIVERED))
+    assert DELIVERED["signal"] >= 10 * RUNS
+    assert DELIVERED["crash"] > RUNS
+    assert DELIVERED["duplicate"] > RUNS
