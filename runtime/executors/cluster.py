@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,16 @@ def find_address(address: str | None) -> str | None:
     return found
 
 
+def ray_folder() -> Path:
+    """Where Ray keeps what is temporary on this machine."""
+    named = os.environ.get("RAY_TMPDIR")
+    if not named and sys.platform.startswith("linux"):
+        named = os.environ.get("TMPDIR")
+    return Path(named or "/tmp") / "ray"
+
+
 def _local() -> str | None:
-    folder = os.environ.get("RAY_TMPDIR")
-    file = (Path(folder) / "ray" if folder else Path("/tmp/ray")) / _CURRENT
+    file = ray_folder() / _CURRENT
     try:
         if hasattr(os, "getuid") and file.stat().st_uid != os.getuid():
             return None

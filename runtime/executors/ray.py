@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import secrets
+import signal
 import sys
 import time
 from collections import deque
@@ -16,16 +17,15 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from wfc.runtime.executors.cluster import find_address, fits, task_options
+from wfc.runtime.executors.attachment import attach, node_of, shut_down
+from wfc.runtime.executors.cluster import find_address, fits, ray_folder, task_options
 from wfc.runtime.executors.messages import Batch, Died, Finished, Message
 from wfc.runtime.executors.rayside import Hub, run_batch
+from wfc.runtime.executors.sessions import mark, tidy
 from wfc.runtime.values import Value
-from wfc.runtime.work import Program, Shape
+from wfc.runtime.work import ExecutorLost, Program, Shape
 
 logger = logging.getLogger("wfc")
-
-NODES_EVERY = 2.0
-"""Seconds after which the nodes are counted again."""
 
 RUNNER = "wfc.runtime.worker.runner:Runner"
 
@@ -82,12 +82,16 @@ class RayTransport:
 
     def __init__(self, address: str | None = None, *, runner: Any = RUNNER) -> None:
         self._owner = connect(address)
+        private = self._owner == "private"
+        self._session = node_of(_ray()).get_session_dir_path() if private else None
+        self._attached = attach(_ray(), private=private)
+        self._gone = False
         self._make = runner
         self._digest = ""
         self._program: list[Any] = []
         self._tasks: dict[Shape, Any] = {}
         self._slots: dict[Shape, int] = {}
-        self._counted = 0.0
+        self._counted = 0
         self._streams: dict[int, _Stream] = {}
         self._by_batch: dict[int, _Stream] = {}
         self._messages: list[Message] = []
@@ -110,16 +114,12 @@ class RayTransport:
     def slots(self, shape: Shape) -> int:
         """By the nodes that are there now. At least 1: what fits nowhere yet waits in Ray's queue,
         which is what makes a cluster grow."""
-        now = time.monotonic()
-        if now - self._counted > NODES_EVERY:
-            self._counted = now
-            self._slots = dict.fromkeys(self._slots, 0)
-            nodes = _ray().nodes()
-            for known in self._slots:
-                self._slots[known] = fits(known, nodes)
+        if self._counted != self._attached.counted:
+            self._counted = self._attached.counted
+            self._slots.clear()
         count = self._slots.get(shape)
         if count is None:
-            count = self._slots[shape] = fits(shape, _ray().nodes())
+            count = self._slots[shape] = fits(shape, self._attached.nodes)
         return max(1, count)
 
     def send(self, batch: Batch) -> None:
@@ -204,8 +204,13 @@ class RayTransport:
                 return
 
     def poll(self, timeout: float) -> list[Message]:
-        """See `Transport`."""
+        """See `Transport`. Raises `ExecutorLost` when Ray is gone."""
         ray = _ray()
+        try:
+            self._attached.check()
+        except ExecutorLost:
+            self._gone = True
+            raise
         if self._messages:
             timeout = 0.0
         watched: dict[Any, _Stream | None] = {
@@ -236,7 +241,7 @@ class RayTransport:
 
     def describe(self) -> dict[str, Any]:
         """See `Transport`."""
-        alive = sum(bool(node.get("Alive")) for node in _ray().nodes())
+        alive = sum(bool(node.get("Alive")) for node in self._attached.nodes)
         return {"executor": "ray", "nodes": alive, "private": self._owner == "private"}
 
     def close(self) -> None:
@@ -244,8 +249,9 @@ class RayTransport:
         if self._closed:
             return
         self._closed = True
+        self._attached.close()
         ray = _ray()
-        if ray.is_initialized() and self._owner != "private":
+        if ray.is_initialized() and self._owner != "private" and not self._gone:
             self._drain(_PARTING)  # of a run that has ended, the last batch ends by itself
             for stream in self._streams.values():
                 self._end(stream)
@@ -255,7 +261,9 @@ class RayTransport:
         self._streams.clear()
         self._by_batch.clear()
         if self._owner != "given":
-            ray.shutdown()
+            shut_down(ray, gone=self._gone)
+        if self._owner == "private":
+            tidy(ray_folder(), self._session, gone=self._gone)
 
     def _drain(self, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -366,7 +374,14 @@ def connect(address: str | None) -> str:
                 found,
             )
         return "joined"
-    ray.init(address="local", include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+    # A terminal that is closed tells all processes of its group: what is started here hears only of
+    # this process's end. The mask is inherited.
+    mark(ray_folder())
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+    try:
+        ray.init(address="local", include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return "private"
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.fire.project import Project, expected
+from tests.fire.project import Project, expected, wait_for
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -74,3 +78,41 @@ def test_what_was_on_a_node_that_dies_is_read_back_and_the_head_is_not_needed(
     code, out, err = project.says("resume", "r", "--local")
     assert (code, out) == (0, expected(COUNT, 2)), err
     project.check(kept, COUNT)
+
+
+@pytest.mark.parametrize("part", ["raylet", "gcs_server"])
+def test_a_part_of_the_private_ray_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """Ray itself would end this process after 15 to 60 s, without a word of what to do."""
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    monkeypatch.setenv("RAY_TMPDIR", str(short := Path(tempfile.mkdtemp())))
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    project = Project(tmp_path, str(tmp_path / "store"), [])
+    process = project.run(count=COUNT, size=2, pause=0.05)
+    wait_for(lambda: len(project.lines()) > 6, process)
+    (victim,) = (p for p in psutil.Process(process.pid).children() if p.name() == part)
+    victim.kill()
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (3, ""), err
+    assert " is gone\n" in err
+    assert f"wfc resume r --store {project.store}\n" in err
+    wait_for(lambda: not left_in(process.pid))
+    shutil.rmtree(short)
+    kept = project.committed()
+    assert 0 < len(kept) < COUNT
+    code, out, err = project.says("resume", "r", "--local")
+    assert (code, out) == (0, expected(COUNT, 2)), err
+    project.check(kept, COUNT)
+
+
+def left_in(session: int) -> list[int]:
+    """The living processes of a session."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) == session and process.status() != "zombie":
+                found.append(process.pid)
+        except (OSError, psutil.Error):
+            continue
+    return found
