@@ -27,7 +27,7 @@ import lark
 from lark.parsers.lalr_analysis import Shift
 
 from wfc.dsl import ast, bad_text
-from wfc.dsl.build import Builder
+from wfc.dsl.builder import Builder
 from wfc.dsl.diagnostics import Diagnostic
 from wfc.dsl.machine import Action, Tables
 from wfc.dsl.reader import MAX_ERRORS, Reader

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wfc.dsl import ast
-from wfc.dsl.build import Builder
+from wfc.dsl.builder import Builder
 from wfc.dsl.diagnostics import Diagnostic, Label
 from wfc.dsl.machine import Machine, Tables, Unexpected
 from wfc.dsl.syntax_errors import explain

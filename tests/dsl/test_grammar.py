@@ -9,7 +9,7 @@ import lark
 import pytest
 from lark.indenter import PythonIndenter
 
-from wfc.dsl.build import Builder
+from wfc.dsl.builder import Builder
 from wfc.dsl.parser import grammar_text, parse
 
 from .snippets import SNIPPETS

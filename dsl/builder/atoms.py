@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from wfc.dsl import ast, strings
-from wfc.dsl.build.base import Base, Children, text_of
+from wfc.dsl.builder.base import Base, Children, text_of
 from wfc.dsl.tokens import Token
 
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|[smhd])")

@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 from wfc.dsl import ast
-from wfc.dsl.build.base import Block, Children, describe
-from wfc.dsl.build.expressions import Expressions
+from wfc.dsl.builder.base import Block, Children, describe
+from wfc.dsl.builder.expressions import Expressions
 
 
 class Statements(Expressions):

@@ -7,6 +7,6 @@ the compiler's.
 `declarations` has the rules of a whole file, over those of `statements`, `expressions` and `atoms`.
 """
 
-from wfc.dsl.build.base import Children as Children
-from wfc.dsl.build.base import ParseField as ParseField
-from wfc.dsl.build.declarations import Builder as Builder
+from wfc.dsl.builder.base import Children as Children
+from wfc.dsl.builder.base import ParseField as ParseField
+from wfc.dsl.builder.declarations import Builder as Builder

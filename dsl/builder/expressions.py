@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any, cast
 
 from wfc.dsl import ast
-from wfc.dsl.build.atoms import Atoms
-from wfc.dsl.build.base import Children, Options, describe, text_of
+from wfc.dsl.builder.atoms import Atoms
+from wfc.dsl.builder.base import Children, Options, describe, text_of
 from wfc.dsl.diagnostics import Label
 from wfc.dsl.suggest import nearest
 from wfc.dsl.tokens import Token

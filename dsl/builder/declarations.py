@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import cast
 
 from wfc.dsl import ast
-from wfc.dsl.build.base import After, Block, Children, Dotted, Options, text_of
-from wfc.dsl.build.statements import Statements
+from wfc.dsl.builder.base import After, Block, Children, Dotted, Options, text_of
+from wfc.dsl.builder.statements import Statements
 from wfc.dsl.diagnostics import Label
 from wfc.dsl.tokens import Token
 
