@@ -130,7 +130,7 @@ def shut_down(ray: Any, *, gone: bool) -> None:
 
 def _parts(node: Any) -> list[Any]:
     """The living processes of a Ray that this process has started, with those that they started."""
-    import psutil  # Ray brings it along
+    import psutil
 
     found = []
     for _, process in node.live_processes() if node is not None else ():
