@@ -1,12 +1,14 @@
 """A store: a journal and a value store, with one seal key, opened by path or URL.
 
 A *folder* (by default `.wfc`) holds `journal.db`, `values/` and `key`, for their owner alone. A
-*database URL* (`postgresql://…`) puts the journal there; its values and key are in the folder that
-`?values=` or `WFC_VALUES` names. The key comes from `WFC_STORE_KEY` (32 bytes as hexadecimal digits
-or base64) where that is set, otherwise from the file `key`, which is made with the store.
+*database URL* (`postgresql://…`) puts the journal there; its values are at the place that `?values=`
+or `WFC_VALUES` names. That is a folder, which then holds the key too, or an object store
+(`s3://bucket/prefix`). The key comes from `WFC_STORE_KEY` (32 bytes as hexadecimal digits or base64)
+where that is set, otherwise from the file `key`, which is made with the store; an object store has
+no such file.
 
 The folder's journal is SQLite with a write-ahead log: it needs a local file system. On a network
-file system use PostgreSQL, with the values in a folder that all nodes share.
+file system use PostgreSQL, with the values in an object store or a folder that all nodes share.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
+from typing import NamedTuple
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -28,7 +31,7 @@ from wfc.runtime.foldervalues import FolderValues
 from wfc.runtime.journal import Journal
 from wfc.runtime.seal import KEY_BYTES, Sealer
 from wfc.runtime.storage_errors import StorageError, WrongKey, os_failure
-from wfc.runtime.valuestore import ValueStore
+from wfc.runtime.valuestore import ValueStore, checked_place, in_objects
 from wfc.runtime.valuestore import open_values as open_values
 
 DEFAULT = ".wfc"
@@ -39,15 +42,19 @@ _DRAFT = ".key."
 
 class Store:
     """An open store. `journal` and `values` are its two halves; `values_url` and `key` are what a
-    worker needs to open the values alone (`open_values`)."""
+    worker needs to open the values alone (`open_values`); `folder` is this machine's, for what is
+    neither record nor value (`make_folder` makes it)."""
 
     FAILPOINTS = ("key.written", "key.placed", "key.durable", "store.opened")
 
-    def __init__(self, journal: Journal, values: ValueStore, values_url: str, key: bytes) -> None:
+    def __init__(
+        self, journal: Journal, values: ValueStore, values_url: str, key: bytes, folder: str
+    ) -> None:
         self.journal = journal
         self.values = values
         self.values_url = values_url
         self.key = key
+        self.folder = folder
 
     @classmethod
     def open(
@@ -64,27 +71,19 @@ class Store:
 
         Raises `StorageError` when there is none, `WrongKey`, `StoreTooNew`.
         """
-        folder, url = _places(os.fspath(where), environ)
+        places = _places(os.fspath(where), environ)
         files = files or Files()
-        if create:
-            make_folder(folder)
-            _ignore(folder, files)
-        elif not os.path.isdir(folder):
-            raise StorageError(f"there is no store in {folder}")
-        elif url is None and not os.path.exists(os.path.join(folder, "journal.db")):
-            raise StorageError(f"there is no store in {folder}: it has no journal.db")
-        fresh = create and not _has_journal(folder, url)
-        key = _key(folder, environ, fresh, files, failpoint)
-        database = url or URL.create("sqlite", database=os.path.join(folder, "journal.db"))
-        journal = Journal.open(database, key, create=create, clock=clock, failpoint=failpoint)
+        key = _key_of(places, environ, create, files, failpoint)
+        journal = Journal.open(
+            places.database, key, create=create, clock=clock, failpoint=failpoint
+        )
         try:
-            path = os.path.join(folder, "values")
-            values = FolderValues(path, Sealer(key), files=files, failpoint=failpoint)
+            values = _values(places.values, key, create, files, failpoint)
         except BaseException:
             journal.close()
             raise
         failpoint("store.opened")
-        return cls(journal, values, path, key)
+        return cls(journal, values, places.values, key, places.folder or os.path.abspath(DEFAULT))
 
     def delete_run(self, run_id: str) -> None:
         """Delete a run, then its values. Raises `Owned` while somebody works on it."""
@@ -94,8 +93,16 @@ class Store:
 
     def orphans(self) -> Iterator[str]:
         """Keys of values whose run is not in the journal (a deletion that was cut short)."""
+        # In this order: a run that begins meanwhile is known before it has values.
+        keys = list(self.values.list())
         known = {info.run_id for info in self.journal.runs()}
-        return (key for key in self.values.list() if key.split("/")[0] not in known)
+        return (key for key in keys if key.split("/")[0] not in known)
+
+    def make_folder(self) -> str:
+        """Make the folder of this machine, where there is none yet; gives its path."""
+        make_folder(self.folder)
+        _ignore(self.folder, Files())
+        return self.folder
 
     def close(self) -> None:
         """Close both. Idempotent."""
@@ -114,10 +121,21 @@ class Store:
         self.close()
 
 
-def _places(where: str, environ: Mapping[str, str]) -> tuple[str, URL | None]:
-    """The store's folder, and the database's URL unless that is in the folder."""
+class _Places(NamedTuple):
+    """Where the parts of a store are. `folder` has its key, and what else is of this machine alone;
+    there is none when the values are in an object store. `embedded`: it has the journal too."""
+
+    database: URL
+    values: str
+    folder: str | None
+    embedded: bool = False
+
+
+def _places(where: str, environ: Mapping[str, str]) -> _Places:
     if "://" not in where:
-        return os.path.abspath(where), None
+        folder = os.path.abspath(where)
+        database = URL.create("sqlite", database=os.path.join(folder, "journal.db"))
+        return _Places(database, os.path.join(folder, "values"), folder, embedded=True)
     try:
         url = make_url(where)
     except ArgumentError as error:
@@ -125,15 +143,24 @@ def _places(where: str, environ: Mapping[str, str]) -> tuple[str, URL | None]:
     named = url.query.get("values") or environ.get(VALUES_VARIABLE)
     if not named or not isinstance(named, str):
         raise StorageError(
-            "a store in a database needs a folder for its values: add ?values=FOLDER to its URL, "
-            f"or set {VALUES_VARIABLE}"
+            "a store in a database needs a place for its values: add ?values=FOLDER or "
+            f"?values=s3://BUCKET/PREFIX to its URL, or set {VALUES_VARIABLE}"
         )
-    return os.path.abspath(named), url.difference_update_query(["values"])
+    place = checked_place(named)
+    database = url.difference_update_query(["values"])
+    return _Places(database, f"{place}/values", None if in_objects(place) else place)
 
 
-def _has_journal(folder: str, url: URL | None) -> bool:
-    path = os.path.join(folder, "journal.db")
-    return url is None and os.path.exists(path) and os.path.getsize(path) > 0
+def _values(
+    place: str, key: bytes, create: bool, files: Files, failpoint: Callable[[str], None]
+) -> ValueStore:
+    if not in_objects(place):
+        return FolderValues(place, Sealer(key), files=files, failpoint=failpoint)
+    values = open_values(place, key)
+    if create:
+        # Before a run begins: later a place that refuses would only show at the first large value.
+        next(values.list(), None)
+    return values
 
 
 def _ignore(folder: str, files: Files) -> None:
@@ -164,16 +191,42 @@ def _write_new(files: Files, path: str, data: bytes, *, sync: bool = True) -> No
 # ------------------------------------------------------------------------------------- the key
 
 
-def _key(
-    folder: str,
+def _key_of(
+    places: _Places,
     environ: Mapping[str, str],
     create: bool,
     files: Files,
     failpoint: Callable[[str], None],
 ) -> bytes:
+    """The key of a store, whose folder is made if it is to be."""
+    folder = places.folder
     given = environ.get(KEY_VARIABLE)
+    if folder is not None:
+        _prepare(folder, places.embedded, create, files)
     if given:
         return _parsed(given, KEY_VARIABLE)
+    if folder is None:
+        raise WrongKey(
+            f"values in an object store have no folder for the store's key: set {KEY_VARIABLE} to "
+            f"{KEY_BYTES} random bytes as hexadecimal digits (openssl rand -hex {KEY_BYTES}), the "
+            "same for all who use the store"
+        )
+    journal = os.path.join(folder, "journal.db")
+    has_journal = places.embedded and os.path.exists(journal) and os.path.getsize(journal) > 0
+    return _key_in(folder, create and not has_journal, files, failpoint)
+
+
+def _prepare(folder: str, embedded: bool, create: bool, files: Files) -> None:
+    if create:
+        make_folder(folder)
+        _ignore(folder, files)
+    elif not os.path.isdir(folder):
+        raise StorageError(f"there is no store in {folder}")
+    elif embedded and not os.path.exists(os.path.join(folder, "journal.db")):
+        raise StorageError(f"there is no store in {folder}: it has no journal.db")
+
+
+def _key_in(folder: str, create: bool, files: Files, failpoint: Callable[[str], None]) -> bytes:
     path = os.path.join(folder, "key")
     if create:
         try:

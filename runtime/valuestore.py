@@ -1,4 +1,4 @@
-"""Large values, each under a key of its own, sealed.
+"""Large values, each under a key of its own, sealed: in a local folder, or in an object store by URL.
 
 A value is durable when `put` returns: only then may a record name it, with its size and seal. Keys
 are made with `new_key` and never used twice, so that a process that comes back late cannot change
@@ -7,6 +7,8 @@ what is recorded.
 
 from __future__ import annotations
 
+import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
@@ -15,6 +17,11 @@ from wfc.runtime.codec import Buffer
 from wfc.runtime.foldervalues import FolderValues
 from wfc.runtime.names import check_name
 from wfc.runtime.seal import Sealer
+from wfc.runtime.storage_errors import StorageError
+
+_OBJECTS = re.compile(
+    r"(?:s3|gs|az)://[A-Za-z0-9][\w.-]*(?:/(?!\.\.?(?:/|$))[\w.=-]+)*/?", re.ASCII
+)
 
 
 class ValueStore(Protocol):
@@ -46,7 +53,38 @@ def new_key(run_id: str) -> str:
     return f"{check_name(run_id, 'run')}/{secrets.token_hex(16)}"
 
 
-def open_values(url: str, key: bytes) -> ValueStore:
+def in_objects(place: str) -> bool:
+    """Whether a place of values is the URL of an object store, rather than a folder."""
+    return "://" in place
+
+
+def checked_place(named: str) -> str:
+    """The absolute path of a folder, or the URL of an object store without a slash at its end.
+
+    Raises `StorageError` for any other URL. The message does not repeat it: there may be a password
+    in it.
+    """
+    if not in_objects(named):
+        return os.path.abspath(named)
+    if not _OBJECTS.fullmatch(named):
+        raise StorageError(
+            "values are kept in a folder, or at s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or "
+            "az://CONTAINER/PREFIX: plain names, and no more; credentials and options come from "
+            "the environment"
+        )
+    return named.rstrip("/")
+
+
+def open_values(place: str, key: bytes) -> ValueStore:
     """The value store alone, as a worker opens it: without the journal, which takes a database's
-    library."""
-    return FolderValues(url, Sealer(key))
+    library. `place` is a folder or the URL of an object store. Raises `StorageError`."""
+    if not in_objects(place):
+        return FolderValues(place, Sealer(key))
+    try:
+        from wfc.runtime.objectvalues import ObjectValues
+    except ModuleNotFoundError as error:
+        raise StorageError(
+            f"cannot use {place}: the package {error.name} is missing; "
+            "install it with: pip install 'wfc-ray[objects]'"
+        ) from error
+    return ObjectValues(place, Sealer(key))

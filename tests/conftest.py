@@ -20,9 +20,11 @@ hypothesis.settings.load_profile("wfc")
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# No test may meet a cluster, a store or a terminal of the person who runs it.
-for name in ("RAY_ADDRESS", "WFC_STORE", "WFC_STORE_KEY", "WFC_ALLOW_MODULES", "FORCE_COLOR"):
-    os.environ.pop(name, None)
+# No test may meet a cluster, a store, a cloud or a terminal of the person who runs it.
+OTHERS = ("RAY_ADDRESS", "WFC_STORE", "WFC_VALUES", "WFC_ALLOW_MODULES", "FORCE_COLOR")
+CLOUDS = ("AWS_", "AZURE_", "GOOGLE_")
+for name in [name for name in os.environ if name.startswith((*OTHERS, *CLOUDS))]:
+    del os.environ[name]
 # Ray reads these when it is imported: loopback only (without it a node takes the address of the
 # machine), and a token, which the tests' own processes inherit.
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"

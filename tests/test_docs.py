@@ -15,6 +15,7 @@ import wfc
 import wfc.testing
 from tests.snippets import PAGES, ROOT, Session, blocks, copied, play, sessions
 from tests.storage.postgres import Server, find_binaries
+from tests.storage.s3 import S3
 from wfc.cli.app import app
 from wfc.dsl.parser import parse
 from wfc.dsl.render import render
@@ -28,13 +29,20 @@ def _marked(session: Session) -> object:
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
+def postgres() -> Iterator[Server]:
     binaries = find_binaries()
     if binaries is None:
         pytest.skip("there is no PostgreSQL server on this machine")
     server = Server(binaries)
-    yield server.url("docs")
+    yield server
     server.close()
+
+
+@pytest.fixture
+def objects() -> Iterator[dict[str, str]]:
+    server = S3()
+    yield server.environ()
+    server.stop()
 
 
 @pytest.mark.parametrize("session", [_marked(s) for s in EVERY if s.runs], ids=str)
@@ -45,7 +53,10 @@ def test_what_the_docs_show_happens(
     if session.needs == "ray":
         environment["RAY_ADDRESS"] = request.getfixturevalue("ray_session")
     if session.needs == "postgres":
-        environment["DATABASE"] = request.getfixturevalue("postgres")
+        environment["DATABASE"] = request.getfixturevalue("postgres").url("docs")
+    if session.needs == "objects":
+        environment["DATABASE"] = request.getfixturevalue("postgres").url("objects")
+        environment.update(request.getfixturevalue("objects"))
     copied(session, tmp_path)
     play(session, tmp_path, environment)
 

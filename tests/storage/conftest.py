@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.storage.postgres import Server, find_binaries
+from tests.storage.s3 import S3
 
 _numbers = itertools.count()
 
@@ -25,6 +26,16 @@ def postgres() -> Iterator[Server]:
     server = Server(binaries)
     yield server
     server.close()
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
+    """An S3 server of this test's own, which this process and its children find."""
+    server = S3()
+    for name, value in server.environ().items():
+        monkeypatch.setenv(name, value)
+    yield server
+    server.stop()
 
 
 @pytest.fixture

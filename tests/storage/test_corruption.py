@@ -10,15 +10,17 @@ import sqlite3
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
+from tests.storage.s3 import S3
 from tests.storage.test_journal import DEFINITION, KEY
 from wfc.runtime import codec
 from wfc.runtime.foldervalues import FolderValues
 from wfc.runtime.journal import Journal
 from wfc.runtime.journal.entries import run_seal
+from wfc.runtime.objectvalues import ObjectValues
 from wfc.runtime.seal import Sealer
 from wfc.runtime.storage_errors import (
     Corrupt,
@@ -27,7 +29,7 @@ from wfc.runtime.storage_errors import (
     StorageError,
     UnknownRun,
 )
-from wfc.runtime.valuestore import new_key
+from wfc.runtime.valuestore import ValueStore, new_key
 
 SEALED = {
     "wfc_runs": ["run_id", "entry", "created", "status", "error", "finished", "seal", "next_seq"],
@@ -266,22 +268,45 @@ class Planted:
         return (os.mkdir, (str(self.marker),))
 
 
-def test_values_every_bit_and_truncation(quick: Path) -> None:
-    values = FolderValues(quick, Sealer(KEY))
-    key = new_key("r1")
+class Vault(NamedTuple):
+    """A value store, and a way around it to the bytes that it keeps."""
+
+    values: ValueStore
+    read: Callable[[str], bytes]
+    write: Callable[[str, bytes], object]
+
+
+@pytest.fixture(params=["folder", "objects"])
+def vault(request: pytest.FixtureRequest, quick: Path) -> Vault:
+    """Each kind of value store."""
+    if request.param == "folder":
+        return Vault(
+            FolderValues(quick, Sealer(KEY)),
+            lambda key: (quick / key).read_bytes(),
+            lambda key, data: (quick / key).write_bytes(data),
+        )
+    s3: S3 = request.getfixturevalue("s3")
+    return Vault(
+        ObjectValues("s3://bucket/pre", Sealer(KEY)),
+        lambda key: s3.objects[f"pre/{key}"],
+        lambda key, data: s3.objects.update({f"pre/{key}": data}),
+    )
+
+
+def test_values_every_bit_and_truncation(vault: Vault) -> None:
+    values, key = vault.values, new_key("r1")
     size, seal = values.put(key, codec.encode_buffers({"a": bytearray(b"abc"), "b": [1, 2]}))
-    path = quick / key
-    whole = path.read_bytes()
+    whole = vault.read(key)
     count = 0
     for damaged in flips(whole):
         if damaged is None:
             continue
-        path.write_bytes(damaged)
+        vault.write(key, damaged)
         with pytest.raises(CorruptValue, match=key):
             values.get(key, size, seal)
         count += 1
     assert count == 9 * len(whole) + 1
-    path.write_bytes(whole)
+    vault.write(key, whole)
     for wrong in flips(seal):
         if wrong is not None:
             with pytest.raises(CorruptValue):
@@ -289,19 +314,17 @@ def test_values_every_bit_and_truncation(quick: Path) -> None:
     assert codec.decode_buffer(values.get(key, size, seal)) == {"a": b"abc", "b": [1, 2]}
 
 
-def test_large_values_are_checked_whole(quick: Path) -> None:
-    values = FolderValues(quick, Sealer(KEY))
-    key = new_key("r1")
-    size, seal = values.put(key, [bytes(5 << 20)])
-    for at in (0, (1 << 20) - 1, 1 << 20, 3 << 20, (5 << 20) - 1):
-        with open(quick / key, "r+b") as file:
-            file.seek(at)
-            file.write(b"\1")
-            file.flush()
-            with pytest.raises(CorruptValue):
-                values.get(key, size, seal)
-            file.seek(at)
-            file.write(b"\0")
+def test_large_values_are_checked_whole(vault: Vault) -> None:
+    values, key = vault.values, new_key("r1")
+    size, seal = values.put(key, [bytes(17 << 20)])
+    for at in (0, (1 << 20) - 1, 1 << 20, 9 << 20, (17 << 20) - 1):
+        damaged = bytearray(size)
+        damaged[at] = 1
+        vault.write(key, bytes(damaged))
+        with pytest.raises(CorruptValue):
+            values.get(key, size, seal)
+    vault.write(key, bytes(size))
+    assert len(values.get(key, size, seal)) == size
     # Chunks that change places.
     key, other = new_key("r1"), new_key("r1")
     size, seal = values.put(key, [b"a" * (1 << 20), b"b" * (1 << 20)])
@@ -311,12 +334,12 @@ def test_large_values_are_checked_whole(quick: Path) -> None:
         values.get(other, size, seal)
 
 
-def test_a_swapped_value(quick: Path) -> None:
-    values = FolderValues(quick, Sealer(KEY))
+def test_a_swapped_value(vault: Vault) -> None:
+    values = vault.values
     one, other = new_key("r1"), new_key("r1")
     size, seal = values.put(one, [b"one"])
     values.put(other, [b"two"])
-    os.replace(quick / other, quick / one)
+    vault.write(one, vault.read(other))
     with pytest.raises(CorruptValue):
         values.get(one, size, seal)
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.storage.faults import FaultyFiles
 from tests.storage.postgres import Server
+from tests.storage.s3 import S3
 from tests.storage.test_journal import DEFINITION
 from wfc.runtime.codec import encode_buffers
 from wfc.runtime.journal import Journal
@@ -190,6 +191,41 @@ def test_every_call_of_making_one_fails_once(quick: Path, code: int) -> None:
             break
         at += 1
     assert at >= 6
+
+
+def test_a_run_that_begins_while_orphans_are_looked_for(quick: Path) -> None:
+    with Store.open(quick, environ={}) as store:
+        store.values.put("r7/lost", [b"x"])
+        orphans = store.orphans()
+        store.journal.create_run("r1", DEFINITION)
+        store.values.put("r1/new", [b"x"])
+        assert list(orphans) == ["r7/lost"]
+
+
+class TestObjects:
+    URL = "postgresql://127.0.0.1/x?values=s3://bucket/pre"
+
+    def test_without_a_key(self) -> None:
+        with pytest.raises(WrongKey, match="set WFC_STORE_KEY to 32 random bytes"):
+            Store.open(self.URL, environ={})
+
+    def test_the_key_is_checked(self, tmp_path: Path, s3: S3) -> None:
+        url = f"sqlite:///{tmp_path}/journal.db?values=s3://bucket/pre"
+        environ = {"WFC_STORE_KEY": "aa" * 32}
+        with Store.open(url, environ=environ) as store:
+            assert store.values_url == "s3://bucket/pre/values"
+        with pytest.raises(WrongKey, match="another key"):
+            Store.open(url, environ={"WFC_STORE_KEY": "bb" * 32})
+        assert [path.name for path in tmp_path.iterdir() if path.suffix != ""] == ["journal.db"]
+
+    def test_a_password_in_the_url_is_not_repeated(self) -> None:
+        with pytest.raises(StorageError, match="az://CONTAINER/PREFIX") as caught:
+            Store.open("postgresql://127.0.0.1/x?values=s3://me:hidden@b/p", environ={})
+        assert "hidden" not in str(caught.value)
+
+    def test_a_folder_does_not_look_at_the_environment(self, quick: Path) -> None:
+        with Store.open(quick, environ={"WFC_VALUES": "s3://bucket/pre"}) as store:
+            assert store.values_url == f"{quick}/values"
 
 
 class TestPostgres:

@@ -39,7 +39,7 @@ Store = Annotated[
         "--store",
         envvar="WFC_STORE",
         metavar="URL",
-        help="Where runs are kept: a folder (default .wfc) or a database URL.",
+        help="Where runs are kept: a folder (default .wfc), or a database URL with ?values=PLACE.",
         show_default=False,
         show_envvar=True,
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -25,12 +24,13 @@ POLL = 0.05
 def detach(command: Sequence[str], run_id: str, where: Where, *, as_json: bool) -> NoReturn:
     """Start `wfc` with these arguments in a session of its own, and end once it works on the run.
 
-    Prints the run's id. What the process says goes to a file in the store; if it ends before it has
+    Prints the run's id. What the process says goes to a file in the store's folder; if it ends before it has
     begun to work on the run, that is printed here, and its exit code is this command's.
     """
     check_name(run_id, "run")
     with Store.open(stored.store_url(where.store)) as store:
         file = log_of(store, run_id)
+        store.make_folder()
         file.parent.mkdir(mode=0o700, exist_ok=True)
         known = {info.run_id: info.epoch for info in store.journal.runs()}
         before = known.get(run_id, 0)
@@ -61,7 +61,7 @@ def detach(command: Sequence[str], run_id: str, where: Where, *, as_json: bool) 
 
 def log_of(store: Store, run_id: str) -> Path:
     """Where a detached process of a run writes to."""
-    return Path(os.path.dirname(store.values_url)) / "detached" / f"{run_id}.log"
+    return Path(store.folder) / "detached" / f"{run_id}.log"
 
 
 def _begun(store: Store, run_id: str, epoch: int) -> bool:
