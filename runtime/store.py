@@ -254,7 +254,8 @@ def _make_key(folder: str, path: str, files: Files, failpoint: Callable[[str], N
     try:
         _write_new(files, draft, secrets.token_hex(KEY_BYTES).encode("ascii") + b"\n")
         failpoint("key.written")
-        with contextlib.suppress(FileExistsError):
+        # Another's key is there: either that shows, or its maker has swept this draft away.
+        with contextlib.suppress(FileExistsError, FileNotFoundError):
             files.link(draft, path)
         failpoint("key.placed")
         here = files.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -118,6 +118,18 @@ def test_what_a_killed_maker_left_is_swept(quick: Path) -> None:
         assert [path.name for path in quick.glob(".key*")] == []
 
 
+def test_the_draft_of_one_that_comes_second_is_swept(quick: Path) -> None:
+    """Two make the key: the first sweeps while the second has only its draft."""
+
+    def be_second(point: str) -> None:
+        if point == "key.written" and not (quick / "key").exists():
+            Store.open(quick, environ={}).close()
+
+    with Store.open(quick, environ={}, failpoint=be_second) as store:
+        assert store.key.hex() == (quick / "key").read_text().strip()
+    assert [path.name for path in quick.glob(".key*")] == []
+
+
 def test_a_deleted_run_leaves_no_draft(quick: Path) -> None:
     with Store.open(quick, environ={}) as store:
         store.journal.create_run("r1", DEFINITION)
