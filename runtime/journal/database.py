@@ -41,6 +41,7 @@ class Database:
                     f"{'.'.join(map(str, _SQLITE))} or later, or PostgreSQL"
                 )
             _prepare_file(self.place, create)
+            self._file = self._identity()
         self._engine = _engine(self.url, self.place)
         self._reader = self._engine.execution_options(
             **({"wfc_read": True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"})
@@ -51,6 +52,10 @@ class Database:
         """A transaction that writes: committed at the end, rolled back on any exception."""
         with self._errors("write to"), self._engine.begin() as connection:
             yield connection
+            if self.is_sqlite and self._identity() != self._file:
+                raise StorageError(
+                    f"cannot write to {self.place}: it is not the file that it was when it was opened"
+                )
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -74,6 +79,14 @@ class Database:
             raise Corrupt(f"{self.place} is damaged: {error}") from error
         except SQLAlchemyError as error:
             raise StorageError(f"cannot {doing} {self.place}: {error}") from error
+
+    def _identity(self) -> tuple[int, int]:
+        """Which file it is: to write to one that was deleted would succeed, and keep nothing."""
+        try:
+            found = os.stat(self.place)
+        except OSError as error:
+            raise os_failure("write to", self.place, error) from error
+        return found.st_dev, found.st_ino
 
     def _failure(self, doing: str, error: BaseException) -> StorageError:
         text = " ".join(str(error).split())

@@ -174,6 +174,28 @@ def test_a_folder_that_is_closed_in_mid_run(tmp_path: Path, mortal: list[str]) -
     goes_on(project, 100_000)
 
 
+@pytest.mark.parametrize("instead", ["nothing", "folder", "file"])
+def test_a_journal_that_is_taken_away_in_mid_run(tmp_path: Path, instead: str) -> None:
+    """SQLite would go on writing to the deleted file, and keep nothing."""
+    project = Project(tmp_path, str(tmp_path / "store"))
+    run = project.run(count=COUNT, size=10, pause=0.02)
+    wait_for(lambda: len(project.lines()) > COUNT // 3, run)
+    journal, aside = tmp_path / "store" / "journal.db", tmp_path / "aside"
+    aside.mkdir()
+    for path in journal.parent.glob("journal.db*"):
+        path.rename(aside / path.name)
+    if instead == "folder":
+        journal.mkdir()
+    elif instead == "file":
+        journal.touch()
+    stopped(project, run, f"cannot write to {journal}: ")
+    if instead == "folder":
+        journal.rmdir()
+    for path in aside.iterdir():
+        path.rename(journal.parent / path.name)
+    goes_on(project, 10)
+
+
 class Breaker:
     """From its `at`th time on, a point of the journal fails as it does on a broken device."""
 
