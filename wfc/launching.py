@@ -103,8 +103,9 @@ def launcher(*, local: bool = False, address: str | None = None) -> Launcher:
     """
     if local:
         from wfc.runtime.executors.local import LocalTransport
+        from wfc.watching import Terminal
 
-        return TransportLauncher(LocalTransport)
+        return TransportLauncher(lambda: LocalTransport(console=Terminal()))
     named = address or os.environ.get("RAY_ADDRESS")
     _probe(named or "")
     return TransportLauncher(lambda: _on_ray(named))

@@ -84,6 +84,26 @@ class Lines:
         """Do nothing."""
 
 
+class Terminal:
+    """Where the debugger of a task speaks: stdin and stderr. Live views make room for it."""
+
+    def fileno(self) -> int:
+        """Of stdin."""
+        return 0
+
+    def show(self, text: str) -> None:
+        """Show a text, and nothing else until `done`."""
+        for live in _on_screen:
+            live.pause()
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+    def done(self) -> None:
+        """The views may come back."""
+        for live in _on_screen:
+            live.resume()
+
+
 class Live:
     """A table that is drawn over itself; what tasks print scrolls above it, and with `redirect`
     whatever else this process prints."""
@@ -104,10 +124,26 @@ class Live:
             redirect_stderr=redirect,
         )
         self._screen.start()
+        self._paused = False
+        _on_screen.append(self)
+
+    def pause(self) -> None:
+        """Take the table away, until `resume`."""
+        if not self._paused:
+            self._screen.stop()
+        self._paused = True
+
+    def resume(self) -> None:
+        """Draw it again."""
+        if self._paused:
+            self._screen.start()
+        self._paused = False
 
     def update(self, moment: Moment) -> None:
         """Draw it anew."""
         self._rates.see(moment)
+        if self._paused:
+            return
         shown = picture(self._run_id, moment, self._rates, time.monotonic() - self._began)
         self._screen.update(shown, refresh=True)
 
@@ -117,7 +153,13 @@ class Live:
 
     def close(self) -> None:
         """Take the table away."""
+        if self in _on_screen:
+            _on_screen.remove(self)
         self._screen.stop()
+
+
+_on_screen: list[Live] = []
+"""The views of this process, which has one terminal."""
 
 
 class Rates:

@@ -11,10 +11,12 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from wfc.runtime.executors.messages import Batch, Died, Finished, Message
+from wfc.runtime.executors.messages import Asked, Batch, Died, Finished, Message
+from wfc.runtime.executors.prompts import Console, Prompts
 from wfc.runtime.executors.wire import Link, pack
 from wfc.runtime.executors.zygote import COMMAND, ENVS, EXITED, GROUP
 from wfc.runtime.values import Value
@@ -26,6 +28,9 @@ _BOOT = (
     "import sys; sys.path[:] = sys.argv[1].split('\\n'); "
     "from wfc.runtime.executors.zygote import main; main(int(sys.argv[2]), sys.argv[3])"
 )
+
+PROMPT = object()
+"""What the console is registered under in the selector."""
 
 
 class _Process:
@@ -48,14 +53,21 @@ class LocalTransport:
 
     It starts them at once, before there is a program, so that they get ready while the coordinator
     still compiles. `workers` defaults to the CPUs that this process may use. `runner` is `module:name`
-    of what runs batches.
+    of what runs batches. `console` is where debuggers of tasks speak; without one, `breakpoint()` does
+    nothing.
     """
 
     overhead = 0.0005
     exclusive = True
     pinned = True
 
-    def __init__(self, workers: int | None = None, *, runner: str = RUNNER) -> None:
+    def __init__(
+        self,
+        workers: int | None = None,
+        *,
+        runner: str = RUNNER,
+        console: Console | None = None,
+    ) -> None:
         self._width = workers or cpus()
         self._program: bytes | None = None
         self._processes: dict[int, _Process] = {}
@@ -65,6 +77,7 @@ class LocalTransport:
         self._messages: list[Message] = []
         self._envs: dict[int, bytes] = {}
         self._selector = selectors.DefaultSelector()
+        self._prompts = Prompts(console, self._selector, PROMPT)
         self._closed = False
         self._runner = runner
         self._spawn()
@@ -141,6 +154,9 @@ class LocalTransport:
         if self._messages:
             timeout = 0.0
         for key, events in self._selector.select(timeout):
+            if key.data is PROMPT:
+                self._prompts.heard()
+                continue
             process: _Process | None = key.data
             if process is None:
                 self._reaped()
@@ -249,6 +265,12 @@ class LocalTransport:
         self._heard += 1
         process.heard = self._heard
         self._spoke = self._spoke or bool(messages)
+        for asked in [message for message in messages if isinstance(message, Asked)]:
+            messages.remove(asked)
+            if asked.text is None:
+                self._prompts.over(process.number)
+            else:
+                self._prompts.ask(process.number, asked.task, asked.text, self._answer(process))
         for message in messages:
             if isinstance(message, Finished):
                 self._batches.pop(message.batch, None)
@@ -256,6 +278,9 @@ class LocalTransport:
                 process.homes.update(message.parked)
         self._messages += messages
         return gone
+
+    def _answer(self, process: _Process) -> Callable[[str | None], None]:
+        return lambda line: self._post(process, pack(("typed", line)))
 
     def _reaped(self) -> None:
         try:
@@ -288,6 +313,7 @@ class LocalTransport:
             self._selector.unregister(process.link)
         process.link.sock.close()
         del self._processes[process.number]
+        self._prompts.over(process.number)
         for batch in process.queue:
             self._batches.pop(batch, None)
         if process.queue or process.homes:

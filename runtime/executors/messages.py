@@ -63,6 +63,15 @@ class Echo:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """The debugger of a task shows this and waits for a line; without a text it lets the task go on.
+    Between a worker of this machine and its transport alone."""
+
+    task: str
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The batch has ended in good order; what it did not report was not begun.
 

@@ -26,7 +26,7 @@ from types import FrameType
 from typing import Any, TypeAlias
 
 from wfc.runtime.executors.harness import Broken, Harness
-from wfc.runtime.executors.messages import Batch
+from wfc.runtime.executors.messages import Asked, Batch
 from wfc.runtime.executors.wire import Link
 
 COMMAND = struct.Struct("<cI")
@@ -176,7 +176,10 @@ def work(link: Link, make: Any) -> int:
     except Exception as error:  # the user's modules may fail to load: that is their calls' failure
         harness = Harness(Broken(error))
     say = threading.Lock()
-    threading.Thread(target=_listen, args=(link, inbox, harness, say), daemon=True).start()
+    typed: SimpleQueue[str | None] = SimpleQueue()
+    threading.Thread(target=_listen, args=(link, inbox, typed, harness, say), daemon=True).start()
+    if not os.environ.get("PYTHONBREAKPOINT"):
+        sys.breakpointhook = _debugging(link, typed, say)
     threading.Thread(target=_echo, args=(link, harness, say), daemon=True).start()
     while (task := inbox.get()) is not None:
         if isinstance(task, int):
@@ -187,6 +190,22 @@ def work(link: Link, make: Any) -> int:
                 link.send(message)
     atexit._run_exitfuncs()
     return 0
+
+
+def _debugging(link: Link, typed: SimpleQueue[str | None], say: threading.Lock) -> Any:
+    """What `breakpoint()` does here."""
+
+    def ask(task: str, text: str | None) -> str | None:
+        with say:
+            link.send(Asked(task, text))
+        return typed.get() if text is not None else None
+
+    def stop(*args: Any, **kwargs: Any) -> None:
+        from wfc.runtime.worker.debugger import debug  # it takes a while to import
+
+        debug(sys._getframe(1), ask)
+
+    return stop
 
 
 def _echo(link: Link, harness: Harness, say: threading.Lock) -> None:
@@ -202,7 +221,9 @@ def _echo(link: Link, harness: Harness, say: threading.Lock) -> None:
                     return  # the coordinator is gone: `_listen` sees to it
 
 
-def _listen(link: Link, inbox: Inbox, harness: Harness, say: threading.Lock) -> None:
+def _listen(
+    link: Link, inbox: Inbox, typed: SimpleQueue[str | None], harness: Harness, say: threading.Lock
+) -> None:
     envs: dict[int, Any] = {}
     try:
         while True:
@@ -215,6 +236,8 @@ def _listen(link: Link, inbox: Inbox, harness: Harness, say: threading.Lock) -> 
                 content.envs = {work: envs[work] for work in content.envs}
                 content.fill()
                 inbox.put(content)
+            elif kind == "typed":
+                typed.put(content)
             elif kind != "recall":
                 inbox.put(content)
             elif answer := harness.recall(content):

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 ECHO = 1.0
@@ -64,6 +64,7 @@ class _Watch:
 
     __slots__ = (
         "active",
+        "after",
         "forked",
         "head",
         "lock",
@@ -78,6 +79,7 @@ class _Watch:
         self.touched = False
         self.forked = False
         self.active = False
+        self.after: Callable[[], None] | None = None
         self.parts: list[str] = []
         self.head = 0
         self.since = 0.0
@@ -219,6 +221,9 @@ class Stage:
         if WATCH.forked:
             os._exit(1)
         WATCH.touched = False
+        if WATCH.after is not None:  # a debugger does not go on into the next task
+            WATCH.after()
+            WATCH.after = None
         if _folder() != self.folder and self.folder is not None:
             os.chdir(self.folder)
             WATCH.touched = False
