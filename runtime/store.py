@@ -3,9 +3,9 @@
 A *folder* (by default `.wfc`) holds `journal.db`, `values/` and `key`, for their owner alone. A
 *database URL* (`postgresql://…`) puts the journal there; its values are at the place that `?values=`
 or `WFC_VALUES` names. That is a folder, which then holds the key too, or an object store
-(`s3://bucket/prefix`). The key comes from `WFC_STORE_KEY` (32 bytes as hexadecimal digits or base64)
-where that is set, otherwise from the file `key`, which is made with the store; an object store has
-no such file.
+(`s3://bucket/prefix`), where they are below the journal's own name. The key comes from
+`WFC_STORE_KEY` (32 bytes as hexadecimal digits or base64) where that is set, otherwise from the file
+`key`, which is made with the store; an object store has no such file.
 
 The folder's journal is SQLite with a write-ahead log: it needs a local file system. On a network
 file system use PostgreSQL, with the values in an object store or a folder that all nodes share.
@@ -78,12 +78,17 @@ class Store:
             places.database, key, create=create, clock=clock, failpoint=failpoint
         )
         try:
-            values = _values(places.values, key, create, files, failpoint)
+            place = places.values
+            if places.folder is None:
+                # Several stores may share a bucket, and even a prefix: none takes another's values
+                # for its own, to be deleted with a run or as nobody's.
+                place = f"{place}/{journal.name()}"
+            values = _values(place, key, create, files, failpoint)
         except BaseException:
             journal.close()
             raise
         failpoint("store.opened")
-        return cls(journal, values, places.values, key, places.folder or os.path.abspath(DEFAULT))
+        return cls(journal, values, place, key, places.folder or os.path.abspath(DEFAULT))
 
     def delete_run(self, run_id: str) -> None:
         """Delete a run, then its values. Raises `Owned` while somebody works on it."""
@@ -148,7 +153,9 @@ def _places(where: str, environ: Mapping[str, str]) -> _Places:
         )
     place = checked_place(named)
     database = url.difference_update_query(["values"])
-    return _Places(database, f"{place}/values", None if in_objects(place) else place)
+    if in_objects(place):
+        return _Places(database, place, None)
+    return _Places(database, os.path.join(place, "values"), place)
 
 
 def _values(

@@ -13,7 +13,15 @@ from wfc.dsl.suggest import nearest
 from wfc.runtime.files import nothing
 from wfc.runtime.journal import inbox, lease, notes, schema
 from wfc.runtime.journal.database import Database
-from wfc.runtime.journal.entries import check_meta, get_blob, put_blob, run_info, run_seal, storable
+from wfc.runtime.journal.entries import (
+    check_meta,
+    get_blob,
+    own_name,
+    put_blob,
+    run_info,
+    run_seal,
+    storable,
+)
 from wfc.runtime.journal.log import Log
 from wfc.runtime.journal.model import (
     ENDED,
@@ -110,6 +118,10 @@ class Journal:
     def place(self) -> str:
         """The path, or the URL without its password: for messages."""
         return self.database.place
+
+    def name(self) -> str:
+        """A name that no other journal has: the same one for good."""
+        return own_name(self.database)
 
     def close(self) -> None:
         """Close the connections. Idempotent."""

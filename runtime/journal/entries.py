@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -130,6 +131,21 @@ def check_meta(database: Database, sealer: Sealer, create: bool) -> None:
             f"the journal in {database.place} was sealed with another key "
             f"(its key's id is {found.get('key_id')}, this one's {sealer.key_id})"
         )
+
+
+def own_name(database: Database) -> str:
+    """A name that no other journal has, made when it is first asked for."""
+    found = _meta(database).get("name")
+    if found is None:
+        with database.write() as db:
+            database.make_tables(db)  # from here on nobody else makes a name
+            found = _select_meta(db).get("name")
+            if found is None:
+                found = secrets.token_hex(8)
+                db.execute(sa.insert(schema.meta), [{"name": "name", "value": found}])
+    if not is_name(found):
+        raise CorruptRecord(f"the journal in {database.place} does not say its name")
+    return found
 
 
 def _meta(database: Database) -> dict[str, str]:

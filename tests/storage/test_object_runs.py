@@ -3,7 +3,11 @@ of the run and of its workers meanwhile."""
 
 from __future__ import annotations
 
+import re
+import signal
 import subprocess
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -78,7 +82,7 @@ def test_a_run_that_is_killed_in_the_middle_of_a_write(project: Project, s3: S3)
     assert 0 < len(kept) < COUNT
     said += end(project.resume(), COUNT, SIZE)
     project.check(kept, COUNT)
-    assert all(key.startswith("pre/values/r/") for key in s3.objects)
+    assert all(re.fullmatch(r"pre/[0-9a-f]{16}/r/[0-9a-f]{32}", key) for key in s3.objects)
     assert len(s3.objects) >= COUNT
     with Store.open(project.store, create=False) as store:
         written = [said, repr(store.journal.definition("r"))]
@@ -108,21 +112,55 @@ def test_a_run_that_is_killed_in_the_middle_of_a_large_value(embedded: Project, 
 
 
 def test_a_server_that_goes_away(embedded: Project, s3: S3) -> None:
-    run = embedded.run(count=COUNT, size=SIZE, pause=0.02)
-    wait_for(lambda: len(embedded.lines()) > COUNT // 3, run)
-    s3.stop()
+    left = COUNT // 3
+
+    def stop(call: Call) -> Fault:
+        nonlocal left
+        left -= call.does == "PUT"
+        if left > 0:
+            return None
+        s3.stop()
+        return "before"
+
+    s3.fault = stop
+    run = embedded.run(count=COUNT, size=SIZE)
     out, err = run.communicate(timeout=60)
     assert (run.returncode, out) == (5, ""), err
-    assert f"error: cannot write {PLACE}/values/r/" in err
+    assert re.search(f"error: cannot write {PLACE}/[0-9a-f]{{16}}/r/", err)
     assert f"Connection refused (from {s3.endpoint})" in err
     assert "wfc resume r --store" in err
     assert "Traceback" not in err
     kept = embedded.committed()
     assert 0 < len(kept) < COUNT
     assert embedded.says("list")[1].startswith("r  interrupted")
+    s3.fault = lambda call: None
     s3.start()
     end(embedded.resume(), COUNT, SIZE)
     embedded.check(kept, COUNT)
+
+
+def test_a_run_is_stopped_while_the_server_does_not_answer(embedded: Project, s3: S3) -> None:
+    over = threading.Event()
+    asked: list[Call] = []
+
+    def hang(call: Call) -> Fault:
+        if call.does == "PUT":
+            asked.append(call)
+            over.wait(60)
+        return 503
+
+    s3.fault = hang
+    run = embedded.run(count=COUNT, size=SIZE)
+    wait_for(lambda: asked, run)
+    try:
+        began = time.monotonic()
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=60)
+        assert time.monotonic() - began < 20  # the server would be waited for for 30 s
+    finally:
+        over.set()
+    assert (run.returncode, out) == (3, ""), err
+    assert "wfc resume r --store" in err
 
 
 def test_a_value_that_is_gone(embedded: Project, s3: S3) -> None:
@@ -135,7 +173,7 @@ def test_a_value_that_is_gone(embedded: Project, s3: S3) -> None:
     run = embedded.resume()
     out, err = run.communicate(timeout=60)
     assert (run.returncode, out) == (5, ""), err
-    assert f"is missing: no object {PLACE}/values/r/" in err
+    assert re.search(f"is missing: no object {PLACE}/[0-9a-f]{{16}}/r/", err)
 
 
 def test_a_place_that_refuses(embedded: Project, s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +182,7 @@ def test_a_place_that_refuses(embedded: Project, s3: S3, monkeypatch: pytest.Mon
     run = embedded.run(count=COUNT, size=1)
     out, err = run.communicate(timeout=60)
     assert (run.returncode, out) == (5, "")
-    assert f"cannot list {PLACE}/values: InvalidAccessKeyId" in err
+    assert re.search(f"cannot list {PLACE}/[0-9a-f]{{16}}: InvalidAccessKeyId", err)
     assert embedded.says("list")[:2] == (0, "")
     assert embedded.lines() == []
 

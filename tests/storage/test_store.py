@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import errno
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from tests.storage.test_journal import DEFINITION
 from wfc.runtime.codec import encode_buffers
 from wfc.runtime.journal import Journal
 from wfc.runtime.names import BadName
-from wfc.runtime.storage_errors import Owned, StorageError, UnknownRun, WrongKey
+from wfc.runtime.storage_errors import CorruptRecord, Owned, StorageError, UnknownRun, WrongKey
 from wfc.runtime.store import Store, open_values
 from wfc.runtime.valuestore import new_key
 
@@ -225,10 +226,35 @@ class TestObjects:
         url = f"sqlite:///{tmp_path}/journal.db?values=s3://bucket/pre"
         environ = {"WFC_STORE_KEY": "aa" * 32}
         with Store.open(url, environ=environ) as store:
-            assert store.values_url == "s3://bucket/pre/values"
+            assert store.values_url == f"s3://bucket/pre/{store.journal.name()}"
         with pytest.raises(WrongKey, match="another key"):
             Store.open(url, environ={"WFC_STORE_KEY": "bb" * 32})
         assert [path.name for path in tmp_path.iterdir() if path.suffix != ""] == ["journal.db"]
+
+    def test_stores_that_share_a_prefix(self, tmp_path: Path, s3: S3) -> None:
+        """Even with one key, none takes the values of another for those of its own runs, or of none."""
+        environ = {"WFC_STORE_KEY": "aa" * 32, "WFC_VALUES": "s3://bucket/pre"}
+        kept = {}
+        for name in "ab":
+            with Store.open(f"sqlite:///{tmp_path}/{name}.db", environ=environ) as store:
+                store.journal.create_run("r1", DEFINITION)
+                kept[name] = (key := new_key("r1")), *store.values.put(key, [name.encode()])
+        with Store.open(f"sqlite:///{tmp_path}/a.db", environ=environ, create=False) as store:
+            assert list(store.orphans()) == []
+            assert bytes(store.values.get(*kept["a"])) == b"a"
+            store.delete_run("r1")
+        with Store.open(f"sqlite:///{tmp_path}/b.db", environ=environ, create=False) as store:
+            assert bytes(store.values.get(*kept["b"])) == b"b"
+
+    def test_a_name_that_is_damaged(self, tmp_path: Path, s3: S3) -> None:
+        url = f"sqlite:///{tmp_path}/a.db?values=s3://bucket/pre"
+        environ = {"WFC_STORE_KEY": "aa" * 32}
+        Store.open(url, environ=environ).close()
+        with sqlite3.connect(tmp_path / "a.db") as db:
+            db.execute("UPDATE wfc_meta SET value = '../b' WHERE name = 'name'")
+        db.close()
+        with pytest.raises(CorruptRecord, match="does not say its name"):
+            Store.open(url, environ=environ)
 
     def test_a_password_in_the_url_is_not_repeated(self) -> None:
         with pytest.raises(StorageError, match="az://CONTAINER/PREFIX") as caught:
