@@ -91,3 +91,15 @@ def make_folder(path: str) -> None:
                 os.close(parent)
     except OSError as error:
         raise os_failure("create", path, error) from error
+
+
+def write_new(files: Files, path: str, data: bytes, *, sync: bool = True) -> None:
+    """Write a new file for its owner alone. Raises `OSError`: `FileExistsError` where there is one."""
+    file = files.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        while data:
+            data = data[files.write(file, data) :]
+        if sync:
+            files.fsync(file)
+    finally:
+        files.close(file)

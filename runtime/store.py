@@ -13,11 +13,7 @@ file system use PostgreSQL, with the values in an object store or a folder that 
 
 from __future__ import annotations
 
-import base64
-import binascii
-import contextlib
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
@@ -26,18 +22,17 @@ from typing import NamedTuple
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from wfc.runtime.files import Files, make_folder, nothing
+from wfc.runtime.files import Files, make_folder, nothing, write_new
 from wfc.runtime.foldervalues import FolderValues
 from wfc.runtime.journal import Journal
-from wfc.runtime.seal import KEY_BYTES, Sealer
-from wfc.runtime.storage_errors import StorageError, WrongKey, os_failure
+from wfc.runtime.seal import Sealer
+from wfc.runtime.storage_errors import StorageError, os_failure
+from wfc.runtime.storekey import key_in, key_without_folder
 from wfc.runtime.valuestore import ValueStore, checked_place, in_objects
 from wfc.runtime.valuestore import open_values as open_values
 
 DEFAULT = ".wfc"
-KEY_VARIABLE = "WFC_STORE_KEY"
 VALUES_VARIABLE = "WFC_VALUES"
-_DRAFT = ".key."
 
 
 class Store:
@@ -170,34 +165,6 @@ def _values(
     return values
 
 
-def _ignore(folder: str, files: Files) -> None:
-    """Keep the store out of version control."""
-    path = os.path.join(folder, ".gitignore")
-    if os.path.exists(path):
-        return
-    try:
-        _write_new(files, path, b"*\n", sync=False)
-    except FileExistsError:
-        return
-    except OSError as error:
-        raise os_failure("write", path, error) from error
-
-
-def _write_new(files: Files, path: str, data: bytes, *, sync: bool = True) -> None:
-    """A new file for its owner alone."""
-    file = files.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    try:
-        while data:
-            data = data[files.write(file, data) :]
-        if sync:
-            files.fsync(file)
-    finally:
-        files.close(file)
-
-
-# ------------------------------------------------------------------------------------- the key
-
-
 def _key_of(
     places: _Places,
     environ: Mapping[str, str],
@@ -207,20 +174,12 @@ def _key_of(
 ) -> bytes:
     """The key of a store, whose folder is made if it is to be."""
     folder = places.folder
-    given = environ.get(KEY_VARIABLE)
-    if folder is not None:
-        _prepare(folder, places.embedded, create, files)
-    if given:
-        return _parsed(given, KEY_VARIABLE)
     if folder is None:
-        raise WrongKey(
-            f"values in an object store have no folder for the store's key: set {KEY_VARIABLE} to "
-            f"{KEY_BYTES} random bytes as hexadecimal digits (openssl rand -hex {KEY_BYTES}), the "
-            "same for all who use the store"
-        )
+        return key_without_folder(environ)
+    _prepare(folder, places.embedded, create, files)
     journal = os.path.join(folder, "journal.db")
     has_journal = places.embedded and os.path.exists(journal) and os.path.getsize(journal) > 0
-    return _key_in(folder, create and not has_journal, files, failpoint)
+    return key_in(folder, environ, create and not has_journal, files, failpoint)
 
 
 def _prepare(folder: str, embedded: bool, create: bool, files: Files) -> None:
@@ -233,69 +192,14 @@ def _prepare(folder: str, embedded: bool, create: bool, files: Files) -> None:
         raise StorageError(f"there is no store in {folder}: it has no journal.db")
 
 
-def _key_in(folder: str, create: bool, files: Files, failpoint: Callable[[str], None]) -> bytes:
-    path = os.path.join(folder, "key")
-    if create:
-        try:
-            if not os.path.exists(path):
-                _make_key(folder, path, files, failpoint)
-            _sweep_drafts(folder)
-        except OSError as error:
-            raise os_failure("write", path, error) from error
+def _ignore(folder: str, files: Files) -> None:
+    """Keep the store out of version control."""
+    path = os.path.join(folder, ".gitignore")
+    if os.path.exists(path):
+        return
     try:
-        with open(path, encoding="ascii") as file:
-            return _parsed(file.read(), path)
-    except FileNotFoundError as error:
-        raise WrongKey(
-            f"the store's key is missing: there is no {path}, and {KEY_VARIABLE} is not set"
-        ) from error
+        write_new(files, path, b"*\n", sync=False)
+    except FileExistsError:
+        return
     except OSError as error:
-        raise os_failure("read", path, error) from error
-    except UnicodeDecodeError as error:
-        raise WrongKey(f"{path} is no key of {KEY_BYTES} bytes") from error
-
-
-def _make_key(folder: str, path: str, files: Files, failpoint: Callable[[str], None]) -> None:
-    """Make the key, whole or not at all; of several processes that do, one's key stays."""
-    draft = os.path.join(folder, f"{_DRAFT}{secrets.token_hex(8)}")
-    try:
-        _write_new(files, draft, secrets.token_hex(KEY_BYTES).encode("ascii") + b"\n")
-        failpoint("key.written")
-        # Another's key is there: either that shows, or its maker has swept this draft away.
-        with contextlib.suppress(FileExistsError, FileNotFoundError):
-            files.link(draft, path)
-        failpoint("key.placed")
-        here = files.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            files.fsync(here)
-        finally:
-            files.close(here)
-    finally:
-        with contextlib.suppress(OSError):
-            files.unlink(draft)
-    failpoint("key.durable")
-
-
-def _sweep_drafts(folder: str) -> None:
-    """Delete what processes left that died while they made the key. There is one by now."""
-    for name in os.listdir(folder):
-        if name.startswith(_DRAFT):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(os.path.join(folder, name))
-
-
-def _parsed(text: str, place: str) -> bytes:
-    """A key from its text; the text itself never stands in a message."""
-    text = text.strip()
-    for parse in (bytes.fromhex, _from_base64):
-        try:
-            key = parse(text)
-        except (ValueError, binascii.Error):
-            continue
-        if len(key) == KEY_BYTES:
-            return key
-    raise WrongKey(f"{place} is no key of {KEY_BYTES} bytes, as hexadecimal digits or base64")
-
-
-def _from_base64(text: str) -> bytes:
-    return base64.b64decode(text, altchars=b"-_" if set(text) & set("-_") else None, validate=True)
+        raise os_failure("write", path, error) from error

@@ -6,8 +6,8 @@ import os
 from typing import Any
 
 from tests.storage.faults import FaultyFiles
+from wfc.runtime.foldervalues import FolderValues
 from wfc.runtime.seal import Sealer
-from wfc.runtime.valuestore import FolderValues
 from wfc.runtime.work import Program
 from wfc.runtime.worker.runner import Runner
 
