@@ -133,7 +133,10 @@ class _Places(NamedTuple):
 
 def _places(where: str, environ: Mapping[str, str]) -> _Places:
     if "://" not in where:
-        folder = os.path.abspath(where)
+        try:
+            folder = os.path.abspath(where)
+        except OSError as error:  # the current folder was deleted
+            raise os_failure("open", where, error) from error
         database = URL.create("sqlite", database=os.path.join(folder, "journal.db"))
         return _Places(database, os.path.join(folder, "values"), folder, embedded=True)
     try:

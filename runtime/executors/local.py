@@ -19,6 +19,7 @@ from wfc.runtime.executors.messages import Asked, Batch, Died, Finished, Message
 from wfc.runtime.executors.prompts import Console, Prompts
 from wfc.runtime.executors.wire import Link, pack
 from wfc.runtime.executors.zygote import COMMAND, ENVS, EXITED, GROUP
+from wfc.runtime.streams import open_streams
 from wfc.runtime.values import Value
 from wfc.runtime.work import ExecutorLost, Program, Shape
 
@@ -201,6 +202,7 @@ class LocalTransport:
         """A zygote and its first workers."""
         self._spoke = False
         self._exits = bytearray()
+        open_streams()
         self._control, theirs = socket.socketpair()
         command = [sys.executable, "-c", _BOOT, "\n".join(sys.path), str(theirs.fileno())]
         with theirs:

@@ -28,6 +28,7 @@ from typing import Any, TypeAlias
 from wfc.runtime.executors.harness import Broken, Harness
 from wfc.runtime.executors.messages import Asked, Batch
 from wfc.runtime.executors.wire import Link
+from wfc.runtime.streams import open_streams
 
 COMMAND = struct.Struct("<cI")
 """`F` (fork, with the worker's socket) or `K` (kill), and the worker's number."""
@@ -56,6 +57,7 @@ _defaults: dict[signal.Signals, Any] = {}
 
 def main(control_fd: int, factory: str) -> None:
     """Serve the coordinator's commands until it is gone. `factory` is `module:name` of the runner."""
+    open_streams()
     os.dup2(2, 1)  # what goes past Python (a child of a task prints): stdout is for the result
     module, _, name = factory.partition(":")
     make = getattr(importlib.import_module(module), name)

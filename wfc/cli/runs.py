@@ -264,7 +264,7 @@ def _finish(run: Run, done: Outcome, where: Where, show: Show) -> None:
     if show.json:
         _print_object(run, done)
     elif done.status == "succeeded":
-        print(result_text(done.value), flush=True)
+        _print_result(run, done, where)
     if done.status == "failed" and done.error is not None and not show.json:
         from wfc.handle import plan_of_run
 
@@ -282,6 +282,17 @@ def _finish(run: Run, done: Outcome, where: Where, show: Show) -> None:
     elif done.status == "cancelled":
         say(f"run {run.id} was cancelled")
     stop({"succeeded": DONE, "failed": FAILED}.get(done.status, STOPPED))
+
+
+def _print_result(run: Run, done: Outcome, where: Where) -> None:
+    try:
+        print(result_text(done.value), flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError:
+        say(f"run {run.id} has succeeded. To see its result:")
+        say(f"  {_command(run, where, 'output')}")
+        raise
 
 
 def _print_object(run: Run, done: Outcome) -> None:

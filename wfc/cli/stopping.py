@@ -50,7 +50,8 @@ class Stopping:
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
         if not self._name:
-            os.write(2, b"interrupted\n")
+            with suppress(OSError):
+                os.write(2, b"interrupted\n")
             os._exit(STOPPED)
         if self._asked:
             if number == _HANGUP:  # whoever closes a terminal may have stopped it before
