@@ -297,5 +297,5 @@ def test_what_a_run_is_to_run_on_cannot_be_started(
     assert cli("resume", "r", "--local").exit_code == 0
 
 
-def too_many_files(*_: object) -> None:
+def too_many_files(*_: object, **__: object) -> None:
     raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
