@@ -114,6 +114,13 @@ def node_of(ray: Any) -> Any:
     return getattr(worker, "_global_node", None)
 
 
+def session_of(ray: Any) -> str | None:
+    """The folder of the Ray that this process has started, where that can be known."""
+    with contextlib.suppress(AttributeError):  # it is no public part of Ray's
+        return str(node_of(ray).get_session_dir_path())
+    return None
+
+
 def shut_down(ray: Any, *, gone: bool) -> None:
     """Disconnect; a private Ray ends by that. One that is gone does not hold this process up, nor
     does what was part of it go on to wait for the rest."""

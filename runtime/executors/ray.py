@@ -17,7 +17,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from wfc.runtime.executors.attachment import attach, node_of, shut_down
+from wfc.runtime.executors.attachment import attach, session_of, shut_down
 from wfc.runtime.executors.cluster import find_address, fits, ray_folder, task_options
 from wfc.runtime.executors.messages import Batch, Died, Finished, Message
 from wfc.runtime.executors.rayside import Hub, run_batch
@@ -83,7 +83,7 @@ class RayTransport:
     def __init__(self, address: str | None = None, *, runner: Any = RUNNER) -> None:
         self._owner = connect(address)
         private = self._owner == "private"
-        self._session = node_of(_ray()).get_session_dir_path() if private else None
+        self._session = session_of(_ray()) if private else None
         self._attached = attach(_ray(), private=private)
         self._gone = False
         self._make = runner
