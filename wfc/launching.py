@@ -26,8 +26,8 @@ class Launcher(Protocol):
     def __call__(self, program: Program, stop: threading.Event) -> Executor:
         """The executor, which closes what the launcher has started.
 
-        Raises `ExecutorLost` or `ConnectionError` when it could not be started, and `Stopped` when
-        `stop` is set before it is ready.
+        Raises `ExecutorLost` when it could not be started, and `Stopped` when `stop` is set before it
+        is ready.
         """
 
     def close(self) -> None:
@@ -74,8 +74,6 @@ class TransportLauncher:
             if stop.is_set():
                 raise Stopped
         if self._error is not None:
-            if isinstance(self._error, ConnectionError):
-                raise self._error
             from wfc.runtime.work import ExecutorLost
 
             kind = type(self._error).__name__

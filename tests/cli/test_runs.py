@@ -284,18 +284,21 @@ def test_changed_code_is_not_gone_on_with_silently(cli: Any, spawn: Any, project
     assert cli("resume", "r", "--local", "--keep").stdout == '"said 1"\n'
 
 
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EMFILE, "Too many open files"), ConnectionError("the token is wrong")]
+)
 def test_what_a_run_is_to_run_on_cannot_be_started(
-    cli: Any, monkeypatch: pytest.MonkeyPatch
+    cli: Any, monkeypatch: pytest.MonkeyPatch, error: OSError
 ) -> None:
     """The run is there, and goes on when that is mended."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
     with monkeypatch.context() as patched:
-        patched.setattr("wfc.runtime.executors.local.LocalTransport.__init__", too_many_files)
+        patched.setattr("wfc.runtime.executors.local.LocalTransport.__init__", fail)
         done = cli("run", "flow.wf", "--local", "--run-id", "r")
     assert (done.exit_code, done.stdout) == (3, "")
-    assert "cannot be started: OSError: [Errno 24] Too many open files" in done.stderr
+    assert f"cannot be started: {type(error).__name__}: {error}\n" in done.stderr
     assert done.stderr.endswith("When that is mended:\n  wfc resume r --local\n")
     assert cli("resume", "r", "--local").exit_code == 0
-
-
-def too_many_files(*_: object, **__: object) -> None:
-    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
