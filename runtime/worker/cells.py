@@ -334,6 +334,10 @@ def unpicklable_result(error: Unpicklable, value: Any, task: str) -> str:
 
 
 def _article(value: Any) -> str:
+    if (
+        type(value) is Result and value.ok
+    ):  # of a `catch`: it is what the task returned that matters
+        value = value.value
     return f"an object of type {dotted(type(value))}"
 
 

@@ -100,6 +100,10 @@ ERRORS = {
         "wfc.UnpicklableResult",
         "the result of stubborn cannot be kept: an object of type ",
     ),
+    "refuses_itself": (
+        "wfc.UnpicklableResult",
+        "the result of stubborn cannot be kept: an object of type limits.Stubborn cannot be pickled",
+    ),
     "deep": ("wfc.UnpicklableResult", "maximum recursion depth exceeded"),
     "generator": ("wfc.UnpicklableResult", "return a list, or call it `nocheckpoint inplace`"),
     "trapped": ("RuntimeError", "cannot be read back"),
