@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -47,6 +48,21 @@ def test_streams_that_are_closed(project: Path, closed: str) -> None:
     assert done.stdout == ("" if ">&-" in closed.split() else "6\n")
     assert "Traceback" not in done.stderr
     assert wfc.get("r").result() == 6
+
+
+def test_an_output_of_few_characters(project: Path) -> None:
+    """JSON stays JSON; all else is shown with escapes."""
+    (project / "words.py").write_text("def word() -> str:\n    return 'é☃'\n")
+    (project / "words.wf").write_text(
+        "from words import word\n\nworkflow größe() -> str:\n    return word()\n"
+    )
+    env = "PYTHONIOENCODING=ascii"
+    done = shell(f"{env} {WFC} run words.wf --local")
+    assert (done.returncode, json.loads(done.stdout)) == (0, "é☃")
+    assert done.stdout.isascii()
+    done = shell(f"{env} {WFC} list")
+    assert done.returncode == 0
+    assert "gr\\xf6\\xdfe" in done.stdout
 
 
 def test_a_current_folder_that_is_gone(tmp_path: Path) -> None:

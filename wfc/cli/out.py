@@ -167,7 +167,7 @@ def as_json(value: Any) -> Any:
 def result_text(value: Any) -> str:
     """A result for stdout: JSON where it is JSON, else its `repr`."""
     try:
-        return json.dumps(as_json(value), ensure_ascii=False)
+        return json.dumps(as_json(value), ensure_ascii=not _unicode())
     except (TypeError, ValueError, RecursionError):
         return repr(value)
 
@@ -189,4 +189,9 @@ def loose_json(value: Any) -> Any:
 
 def print_json(value: Any) -> None:
     """One JSON object on stdout."""
-    print(json.dumps(value, ensure_ascii=False, default=repr), flush=True)
+    print(json.dumps(value, ensure_ascii=not _unicode(), default=repr), flush=True)
+
+
+def _unicode() -> bool:
+    """Whether stdout takes all characters; where it does not, JSON has escapes of its own."""
+    return (sys.stdout.encoding or "").lower().startswith("utf")
