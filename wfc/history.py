@@ -68,6 +68,7 @@ class _Names:
     def __init__(self, plan: Plan) -> None:
         self.fans: set[str] = set()
         self._origins: dict[str, dict[str, str | None]] = {}
+        self._catches: dict[str, set[bool]] = {}
         calls: set[str] = set()
         others: set[str] = set()
         todo = [w.body for w in plan.workflows.values()]
@@ -75,6 +76,8 @@ class _Names:
         while todo:
             for node in todo.pop().nodes:
                 (calls if node.kind in ("call", "continuation") else others).add(node.id)
+                if isinstance(node, CallNode):
+                    self._catches.setdefault(node.id, set()).add(node.catch)
                 if isinstance(node, MapNode):
                     self.fans.add(node.id)
                     todo.append(node.body)
@@ -109,6 +112,11 @@ class _Names:
                     if origin and (step == call or step.startswith(f"{call}/")):
                         return f"{element.removesuffix(fan)}{origin}[{index}"
         return path
+
+    def caught(self, task: str) -> bool:
+        """Whether a failure of a task is a `catch`'s: every call of that name stands under one."""
+        name = _INDEX.sub("", task.rpartition("/")[2])
+        return self._catches.get(name) == {True}
 
     def is_call(self, path: str) -> bool:
         """Whether a relative path may be that of a call: ids have slashes of their own."""
@@ -233,7 +241,9 @@ def _attempted(record: records.Attempted, out: dict[str, _Task], names: _Names) 
     id = error.task or names.instance(record.path, record.node, record.index, record.step)
     before = out.get(id)
     attempts = 1 + (before.info.attempts if before is not None else 0)
-    state: State = "retrying" if record.retry_at is not None else "failed"
+    state: State = "caught" if names.caught(id) else "failed"
+    if record.retry_at is not None:
+        state = "retrying"
     out[id] = _Task(TaskInfo(id, state, attempts, record.at, error=error))
 
 

@@ -49,4 +49,6 @@ def test_a_lost_process_is_caught(workflow: str, expected: object, tmp_path: Pat
     (tmp_path / "flow.wf").write_text(SPEC)
     (tmp_path / "poison.py").write_text(TASKS)
     plan = wfc.compile(tmp_path / "flow.wf", workflow)
-    assert wfc.run(plan, store=tmp_path / "store", local=True) == expected
+    run = wfc.start(plan, store=tmp_path / "store", local=True)
+    assert run.result(60) == expected
+    assert "failed" not in {task.state for task in run.tasks()}
