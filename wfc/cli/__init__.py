@@ -59,7 +59,8 @@ def _unwritten(more: bytes = b"") -> str:
     and when nobody wants to read it any more."""
     try:
         sys.stdout.flush()
-        os.write(1, more)
+        if more:
+            os.write(1, more)
     except BrokenPipeError:
         return ""
     except OSError as error:
