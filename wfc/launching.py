@@ -106,6 +106,9 @@ def launcher(*, local: bool = False, address: str | None = None) -> Launcher:
         return TransportLauncher(lambda: LocalTransport(console=Terminal()))
     named = address or os.environ.get("RAY_ADDRESS")
     _probe(named or "")
+    from wfc.runtime.executors.ray import prepare
+
+    prepare(named)
     return TransportLauncher(lambda: _on_ray(named))
 
 

@@ -352,6 +352,15 @@ def why(error: BaseException) -> str:
 # ------------------------------------------------------------------ connecting
 
 
+def prepare(address: str | None) -> None:
+    """Import ray, with what has to be set before that. For the thread that imports all else: of two
+    that import at the same time, Python fails one when they meet in each other's locks."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if "ray" not in sys.modules and find_address(address) is None:
+        _guard()
+    _ray()
+
+
 def connect(address: str | None) -> str:
     """Connect this process to Ray; says whose it is: `"given"` (it was connected already),
     `"joined"` or `"private"`. Raises `ConnectionError`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -131,3 +132,23 @@ def test_a_private_ray_has_a_token_and_tells_nobody(
     assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
     assert caplog.text == ""
+
+
+def test_ray_is_imported_before_there_is_a_second_thread() -> None:
+    """Two threads that import at once can meet in each other's locks. What a private Ray needs is set
+    before that."""
+    code = """
+import os, sys
+from wfc import launching
+launching.TransportLauncher = lambda make: print("ray" in sys.modules, os.environ["RAY_AUTH_MODE"])
+launching.launcher()
+"""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**environ, "RAY_ADDRESS": "local"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("True token\n", "")
