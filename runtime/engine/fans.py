@@ -19,6 +19,7 @@ from wfc.runtime.engine.state import (
     Fan,
     Scope,
     Segments,
+    boxed,
     cut,
     runs,
 )
@@ -120,6 +121,10 @@ class Fans(Frames):
         fan = Fan(scope, index, count, bytearray(count), count)
         fan.managed = node.managed
         self.open_fan(scope, index, fan, [o.name for o in node.outputs if o.when is None])
+        for out in node.outputs:
+            if out.when is not None:
+                fan.sparse = True
+                self.open_early(fan, out.name)
         if fan.managed:
             scope.frame.fans.append(fan)
         return fan
@@ -148,6 +153,7 @@ class Fans(Frames):
             return
         fan = self._new_fan(scope, index, node, len(pending.indices))
         fan.source = source
+        fan.sparse = fan.sparse or source.sparse
         fan.source_indices = pending.indices
         fan.source_name = pending.node
         fan.volatile = volatile
@@ -163,7 +169,11 @@ class Fans(Frames):
                 if k is None or fan.status[k] != WAITING or not scope.alive:
                     continue
                 if source.status[i] == DONE:
-                    fan.item_values[k] = self.member_value(source, pending.node, i)
+                    value = self.member_value(source, pending.node, i)
+                    if source.sparse and is_absent(value):
+                        self._leave_out(fan, node, k)
+                        continue
+                    fan.item_values[k] = value
                     ready.append(k)
                 elif source.status[i] in (FAILED, DROPPED):
                     error = source.errors.get(i) or ErrorInfo("wfc.Cancelled", "cancelled")
@@ -178,6 +188,14 @@ class Fans(Frames):
 
         source.watchers.append(arrived)
         arrived(pending.indices)
+
+    def _leave_out(self, fan: Fan, node: MapNode, k: int) -> None:
+        """An element that is none: what it comes from was filtered out."""
+        fan.status[k] = RUNNING
+        self.counts["done"] -= 1  # it is no task
+        self.take_columns(fan, (k,), {
+            self.output_column(node, out.name): [boxed(MISSING)] for out in node.outputs
+        })  # fmt: skip
 
     def _ship(self, fan: Fan, indices: Sequence[int]) -> Dispatch:
         """Give a slice of a fan-out to the workers."""
@@ -373,7 +391,7 @@ class Fans(Frames):
         if column is None:
             return Rows([])
         rows = column.rows()
-        if all(o.when is None for o in node.outputs if o.name == name):
+        if not fan.sparse:
             return rows
         kept: list[Chunk] = []
         for chunk in rows.chunks:

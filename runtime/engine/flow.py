@@ -16,6 +16,7 @@ from wfc.plan.model import (
     Node,
     ReceiveNode,
     SleepNode,
+    WaitNode,
 )
 from wfc.runtime.engine.evaluate import Evaluating, hollow
 from wfc.runtime.engine.graphs import GraphInfo, NodeInfo
@@ -23,6 +24,18 @@ from wfc.runtime.engine.state import DONE, FAILED, RUNNING, WAITING, Fan, Frame,
 from wfc.runtime.values import HOLLOW, ErrorInfo, Inline, Pending, Result, Rows, Value, load_inline
 
 NONE = Inline(obj=None)
+
+
+def early_key(scope: Scope, name: str) -> str:
+    """What a wait on a name waits for: of a fan-out that filters by calls, that it has begun."""
+    at: Scope | None = scope
+    while at is not None and name not in at.g.index:
+        at = at.up
+    node = at.g.nodes[at.g.index[name]].node if at is not None else None
+    filters = isinstance(node, MapNode) and any(
+        out.name == name and out.when is not None for out in node.outputs
+    )
+    return ("?" if filters else "&") + name
 
 
 class Flow(Evaluating):
@@ -77,7 +90,11 @@ class Flow(Evaluating):
             if info.unit is not None and frame.home is not None and info.unit.inplace:
                 scope.loose.add(info.index)  # plain and inplace calls of it go separate ways
             if info.unit is None or info.index in scope.loose:
-                self._await(scope, info.index, self.needs(info))
+                names, handles = self.needs(info)
+                if isinstance(info.node, WaitNode):
+                    names += [early_key(scope, h) for h in handles]
+                    handles = []
+                self._await(scope, info.index, (names, handles))
             elif info.unit.order[0] == info.index:
                 self._await(scope, info.index, info.unit.needs)
         if scope.open == 0:
@@ -112,7 +129,7 @@ class Flow(Evaluating):
 
     def _provider(self, scope: Scope, name: str) -> Scope | None:
         """The scope that a name is still to come from; `None` when it is there already."""
-        plain = name.lstrip("&")
+        plain = name.lstrip("&?")
         at: Scope | None = scope
         while at is not None:
             if name in at.values or (
@@ -271,6 +288,13 @@ class Flow(Evaluating):
         scope.fans[index] = fan
         for name in names:
             self.open_handle(fan, name, tuple(range(fan.count)))
+
+    def open_early(self, fan: Fan, name: str) -> None:
+        """Let waits look at all elements of a fan-out that filters by calls."""
+        scope = fan.scope
+        self.fans[scope.path, name] = fan
+        scope.values["?" + name] = Inline(obj=Pending(scope.path, name, tuple(range(fan.count))))
+        self._wake(scope, "?" + name)
 
     def open_handle(self, fan: Fan, name: str, indices: tuple[int, ...]) -> None:
         """Let a name stand for these members of a fan-out or group."""

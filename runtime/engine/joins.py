@@ -55,7 +55,8 @@ class Joins(Elements):
                     return
             if all(fan.status[k] == DONE for k in pending.indices):
                 over[0] = True
-                rows = Rows([[self.member_value(fan, pending.node, k) for k in pending.indices]])
+                found = [self.member_value(fan, pending.node, k) for k in pending.indices]
+                rows = Rows([[v for v in found if not (fan.sparse and is_absent(v))]])
                 if whole and self.live and hollow(rows):
                     self.remake_pending(pending, lambda: self.join(pending, then, fail, whole))
                 else:

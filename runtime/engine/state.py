@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import math
 from abc import ABC
 from bisect import bisect_right
 from collections import deque
@@ -109,7 +110,8 @@ class Segments:
 class Fan:
     """Handles: the elements of a fan-out, or the members of a group, as rows of columns.
 
-    `status` is one byte an element. `columns` hold results by relative path or `"=output"`.
+    `status` is one byte an element. `columns` hold results by relative path or `"=output"`. `sparse`:
+    elements may turn out to be filtered out, by a call.
     """
 
     scope: Scope
@@ -130,6 +132,7 @@ class Fan:
     volatile: bool = False
     volatile_members: set[int] = field(default_factory=set)
     managed: bool = False
+    sparse: bool = False
     running: int = 0
     scopes: dict[int, Scope] = field(default_factory=dict)
     queue: deque[int] = field(default_factory=deque)
@@ -145,17 +148,29 @@ class Fan:
 
 @dataclass(slots=True, eq=False)
 class Wait:
-    """A `wait` that has not been decided."""
+    """A `wait` that has not been decided: `quorum` members are to be ready, or `share` percent."""
 
     scope: Scope
     node: int
     fan: Fan
     indices: tuple[int, ...]
     quorum: int
+    share: float | None = None
     name: str = ""
     look: Any = None
     order: list[int] = field(default_factory=list)
     failed: set[int] = field(default_factory=set)
+    absent: set[int] = field(default_factory=set)
+
+    @property
+    def count(self) -> int:
+        """How many members there are, as far as is known: one that is filtered out is none."""
+        return len(self.indices) - len(self.absent)
+
+    @property
+    def wanted(self) -> int:
+        """How many members have to be ready."""
+        return self.quorum if self.share is None else math.ceil(self.count * self.share / 100)
 
 
 @dataclass(slots=True, eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Sequence
 from itertools import filterfalse
@@ -10,6 +9,8 @@ from itertools import filterfalse
 from wfc.plan.model import CancelNode, Node, Quorum, ReceiveNode, SleepNode, WaitNode
 from wfc.plan.names import IN_WORDS, NAME
 from wfc.runtime.engine.evaluate import as_pending, hollow
+from wfc.runtime.engine.fans import is_absent
+from wfc.runtime.engine.flow import early_key
 from wfc.runtime.engine.joins import Joins
 from wfc.runtime.engine.records import Fired, Signalled
 from wfc.runtime.engine.state import DONE, DROPPED, FAILED, Fan, Scope, Wait
@@ -57,7 +58,13 @@ class Waits(Joins):
                 return
             self._quorum(scope, index, node, pending)
 
-        self.compute(scope, index, "members", node.members, members)
+        early = None
+        if node.members[0] == "handle":  # of a fan-out that filters by calls
+            early = self.lookup(scope, early_key(scope, node.members[1]))
+        if early is not None:
+            members(early, False)
+        else:
+            self.compute(scope, index, "members", node.members, members)
 
     def _wrong(
         self, scope: Scope, index: int, message: str, kind: str = "TypeError",
@@ -68,32 +75,32 @@ class Waits(Joins):
         self.fail(scope, index, ErrorInfo(kind, message, task=task, where=where, causes=causes))
 
     def _quorum(self, scope: Scope, index: int, node: WaitNode, pending: Pending) -> None:
-        count = len(pending.indices)
+        share = node.quorum.form == "percent"
 
         def counted(value: Value, _volatile: bool) -> None:
             given = self.load(value)
             if isinstance(given, bool) or not isinstance(given, int | float) or given < 0:
                 self._wrong(scope, index, f"a quorum must be a number from 0 on, not {given!r}")
                 return
-            needed = math.ceil(count * given / 100) if node.quorum.form == "percent" else int(given)
-            self._timed(scope, index, node, pending, needed)
+            self._timed(scope, index, node, pending, int(given), given if share else None)
 
         quorum: Quorum = node.quorum
         if quorum.form == "all":
-            self._timed(scope, index, node, pending, count)
+            self._timed(scope, index, node, pending, 0, 100)
         elif quorum.form == "any":
             self._timed(scope, index, node, pending, 1)
         else:
             self.compute(scope, index, "quorum", quorum.value, counted)
 
     def _timed(
-        self, scope: Scope, index: int, node: WaitNode, pending: Pending, quorum: int
-    ) -> None:
+        self, scope: Scope, index: int, node: WaitNode, pending: Pending, quorum: int,
+        share: float | None = None,
+    ) -> None:  # fmt: skip
         fan = self.fans.get((pending.scope, pending.node))
         if fan is None or not scope.alive:
             self._wrong(scope, index, "the calls that are waited for are gone", "wfc.Cancelled")
             return
-        wait = Wait(scope, index, fan, pending.indices, quorum)
+        wait = Wait(scope, index, fan, pending.indices, quorum, share)
         wait.name = pending.node
         wanted = set(pending.indices)
         scope.state[index] = wait
@@ -110,8 +117,11 @@ class Waits(Joins):
                     continue
                 if status[k] == DONE:
                     wanted.discard(k)
+                    if fan.sparse and is_absent(self.member_value(fan, wait.name, k)):
+                        wait.absent.add(k)
+                        continue
                     wait.order.append(k)
-                    if sound and len(wait.order) >= quorum:
+                    if sound and len(wait.order) >= wait.wanted:
                         break
                 elif status[k] in (FAILED, DROPPED):
                     wanted.discard(k)
@@ -136,9 +146,10 @@ class Waits(Joins):
         scope, index = wait.scope, wait.node
         if scope.state.get(index) is not wait or not scope.alive:
             return
-        reached = len(wait.order) >= wait.quorum
-        left = len(wait.indices) - len(wait.order) - len(wait.failed)
-        lost = not reached and len(wait.order) + left < wait.quorum
+        quorum = wait.wanted
+        reached = len(wait.order) >= quorum
+        left = wait.count - len(wait.order) - len(wait.failed)
+        lost = not reached and len(wait.order) + left < quorum
         if not reached and not timed_out and not lost:
             return
         del scope.state[index]
@@ -148,9 +159,10 @@ class Waits(Joins):
         if lost and not timed_out:
             self._unreachable(wait)
             return
-        chosen = set(wait.order[: wait.quorum])
+        chosen = set(wait.order[:quorum])
         ready = list(filter(chosen.__contains__, wait.indices))
-        rest = tuple(filterfalse((chosen | wait.failed).__contains__, wait.indices))
+        settled = chosen | wait.failed | wait.absent
+        rest = tuple(filterfalse(settled.__contains__, wait.indices))
         rows = Rows([[self.member_value(wait.fan, wait.name, k) for k in ready]])
         failed = [
             wait.fan.errors.get(k) or ErrorInfo("wfc.Cancelled", "cancelled")
@@ -208,11 +220,11 @@ class Waits(Joins):
             for k in sorted(wait.failed)
         )
         errors = [e for k in sorted(wait.failed) if (e := wait.fan.errors.get(k))]
-        have, of = len(wait.order), len(wait.indices)
+        have, of = len(wait.order), wait.count
         self._wrong(
             wait.scope,
             wait.node,
-            f"{wait.quorum} of {of} cannot be reached any more: {have} done, "
+            f"{wait.wanted} of {of} cannot be reached any more: {have} done, "
             f"{len(wait.failed)} failed" + (f" ({reasons})" if reasons else ""),
             "wfc.QuorumUnreachable",
             tuple(t for e in errors for t in (e.task, *e.causes)),

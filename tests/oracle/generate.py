@@ -614,7 +614,10 @@ class Body:
                 least = over.count(",") + 1 if over.startswith("[") and over != "[]" else 0
                 if failing:
                     body = f"fail_if({body}, {between(self.source, 0, 9)})"
-                text = f"[{body} for x in {over}]"
+                kept = ""
+                if self.w.knobs.splits and chance(self.source, 30):
+                    kept, least = f" if {choice(self.source, ['is_even(x)', 'below(x, 3)'])}", 0
+                text = f"[{body} for x in {over}{kept}]"
             else:
                 least = between(self.source, 2, 3)
                 calls = [self.call(INT, 1) or f"neg({i})" for i in range(least)]

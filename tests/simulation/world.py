@@ -53,7 +53,8 @@ class WatchedEngine(Engine):
         self.splits[path] = Split(
             ready,
             tuple(sorted(position[k] for k in failed)),
-            timed_out and len(ready) < wait.quorum,
+            timed_out and len(ready) < wait.wanted,
+            tuple(sorted(position[k] for k in wait.absent)),
         )
 
 

@@ -301,3 +301,15 @@ def test_a_failed_run_is_resumed_with_what_was_mended() -> None:
     assert mended.result() == ["A!", "B!"]
     assert not {"chained/asked[0]/ask"} & {call.id for call in mended.calls}
     assert len(mended.called("charge")) == 2
+
+
+def test_a_wait_on_what_is_filtered_by_calls_is_decided_as_soon_as_it_can_be() -> None:
+    ran = run(
+        flow("chosen"), {"seconds": [1.0, 1000.0, 4.0, 3.0, 1.0], "need": 2}, stubs={"slow": slow}
+    )
+    assert ran.result() == [4.0, 3.0]
+    assert ran.seconds == 8.0
+    every = run(flow("chosen"), {"seconds": [1.0, 4.0, 3.0, 1.0], "need": 2}, stubs={"slow": slow})
+    assert (every.result(), every.seconds) == ([4.0, 3.0], 8.0)
+    with pytest.raises(wfc.RunFailed, match="3 of 2 cannot be reached any more"):
+        run(flow("chosen"), {"seconds": [1.0, 4.0, 3.0], "need": 3}, stubs={"slow": slow}).result()

@@ -20,6 +20,9 @@ from tests.oracle.reference.outcome import (
 
 _NOTHING = object()
 
+ABSENT = object()
+"""The value of a member that a filter leaves out."""
+
 
 class Cell:
     """The outcome of something: a value, or the errors that broke it.
@@ -89,7 +92,7 @@ class Fan(Cell):
 
 @dataclass(frozen=True, slots=True)
 class Remainder:
-    """A `pending`: members that still run."""
+    """A `pending`: members that still run. One that is `ABSENT` turns out to be none."""
 
     members: tuple[Cell, ...]
 
@@ -97,7 +100,7 @@ class Remainder:
         return len(self.members)
 
     def get(self) -> list[Any]:
-        return gather(member.get for member in self.members)
+        return [value for value in gather(m.get for m in self.members) if value is not ABSENT]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from tests.oracle.reference.cells import (
+    ABSENT,
     Cell,
     ErrorView,
     Fan,
@@ -65,13 +66,16 @@ class FanOuts(Expressions):
         first = expr.generators[0]
         path = f"{scope.path}/{name}" if name else scope.unnamed(called(expr.value))
         calls = [c for c in first.conditions if self.calls_something(c, file)]
-        simple = len(expr.generators) == 1 and not calls and expr.key is None
+        simple = len(expr.generators) == 1 and expr.key is None
         members: list[Cell] = []
         try:
             sources = self._elements(first.iterable, scope) if given is None else given
         except FailuresError as failed:
             return Fan([Cell(errors=failed.errors)], simple, expr.key is not None)
         for source in sources:
+            if source.value is ABSENT and not source.errors:
+                members.append(Cell([], sources=[source]))
+                continue
             trace = Trace(scope.trace, certain=not managed)
             inner = Scope(scope.frame, f"{path}[{len(members)}]", trace, scope)
             try:
@@ -136,11 +140,9 @@ class FanOuts(Expressions):
         fan = self.fan(expr, scope, managed=True)
         if fan is not None:
             if not fan.simple:
-                raise UnsupportedError(
-                    "wait on a fan-out that is filtered by calls, nested or a dict"
-                )
+                raise UnsupportedError("wait on a fan-out that is nested or a dict")
             return [
-                Cell(errors=m.errors, sources=[m]) if m.errors else Cell(m.value[0][1], sources=[m])
+                Cell(ABSENT if m.errors or not m.value else m.value[0][1], m.errors, sources=[m])
                 for m in fan.members
             ]
         if isinstance(expr, ast.ListExpr):
@@ -169,10 +171,10 @@ class FanOuts(Expressions):
         members = self.members(expr.members, scope)
         if expr.timeout is not None:
             self.value(expr.timeout, scope)
-        quorum = self._quorum(expr.quorum, len(members), scope)
-        view = WaitView(
-            path, tuple(not m.errors for m in members), quorum, expr.timeout is not None
-        )
+        absent = frozenset(i for i, m in enumerate(members) if m.value is ABSENT and not m.errors)
+        quorum, most = self._quorum(expr.quorum, len(members), len(absent), scope)
+        succeeds = tuple(not m.errors and i not in absent for i, m in enumerate(members))
+        view = WaitView(path, succeeds, quorum, expr.timeout is not None, absent, most)
         self.waits[path] = view
         split = self.policy(view)
         check_split(view, split)
@@ -184,7 +186,7 @@ class FanOuts(Expressions):
             raise FailuresError(Error(UNREACHABLE, ANY))
         for index in (*split.ready, *split.failed):
             members[index].need()
-        settled = {*split.ready, *split.failed}
+        settled = {*split.ready, *split.failed, *split.absent}
         return WaitValue(
             ready=[members[i].value for i in split.ready],
             pending=Remainder(tuple(m for i, m in enumerate(members) if i not in settled)),
@@ -192,12 +194,15 @@ class FanOuts(Expressions):
             timed_out=split.timed_out,
         )
 
-    def _quorum(self, quorum: Any, count: int, scope: Scope) -> int:
+    def _quorum(self, quorum: Any, count: int, absent: int, scope: Scope) -> tuple[int, int]:
+        """How many must be ready, and how many may be: of a share of those that are filtered as they
+        end, any number is right that was so at some time."""
         if quorum == "all":
-            return count
+            return count - absent, count
         if quorum == "any":
-            return 1
+            return 1, 1
         if isinstance(quorum, ast.Percent):
             share = self.value(quorum.value, scope)
-            return math.ceil(count * share / 100)
-        return int(self.value(quorum, scope))
+            return math.ceil((count - absent) * share / 100), math.ceil(count * share / 100)
+        given = int(self.value(quorum, scope))
+        return given, given

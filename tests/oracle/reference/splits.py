@@ -8,21 +8,29 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """How a `wait` ended: the positions of the members that were ready and that had failed."""
+    """How a `wait` ended: the positions of the members that were ready, that had failed, and that were
+    known by then to be left out by a filter."""
 
     ready: tuple[int, ...]
     failed: tuple[int, ...] = ()
     timed_out: bool = False
+    absent: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class WaitView:
-    """What a policy is told of a `wait`: its path, whether each member succeeds, the quorum, …"""
+    """What a policy is told of a `wait`: its path, whether each member succeeds, the quorum, …
+
+    `absent` are members that a filter leaves out, which shows as they end; so a share of them may be
+    up to `most` of those that are left.
+    """
 
     path: str
     succeeds: tuple[bool, ...]
     quorum: int
     has_timeout: bool
+    absent: frozenset[int] = frozenset()
+    most: int | None = None
 
 
 WaitPolicy = Callable[[WaitView], Split | None]
@@ -41,6 +49,8 @@ def by_order(order: Iterable[int], view: WaitView) -> Split | None:
     for index in order:
         if len(ready) >= view.quorum:
             break
+        if index in view.absent:
+            continue
         (ready if view.succeeds[index] else failed).append(index)
     if len(ready) < view.quorum:
         return None
@@ -78,9 +88,13 @@ def check_split(view: WaitView, split: Split | None) -> None:
         f"{view}: no such member: {split}"
     )
     assert list(split.ready) == sorted(set(split.ready)), f"{view}: not in input order: {split}"
+    assert view.absent >= set(split.absent), f"{view}: not filtered out: {split}"
+    assert not view.absent & {*split.ready, *split.failed}, f"{view}: filtered out: {split}"
     assert not set(split.ready) & set(split.failed), f"{view}: ready and failed: {split}"
     if split.timed_out:
         assert view.has_timeout, f"{view}: timed out without a timeout: {split}"
-        assert len(split.ready) < view.quorum, f"{view}: timed out, but was reached: {split}"
+        most = view.quorum if view.most is None else view.most
+        assert len(split.ready) < most, f"{view}: timed out, but was reached: {split}"
     else:
-        assert len(split.ready) == view.quorum, f"{view}: not exactly the quorum: {split}"
+        most = view.quorum if view.most is None else view.most
+        assert view.quorum <= len(split.ready) <= most, f"{view}: not the quorum: {split}"
