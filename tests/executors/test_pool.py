@@ -299,9 +299,9 @@ def test_batches_hardly_ever_cost_more_than_one_by_one() -> None:
             chance.randrange(2**32),
             chance.choice(["as is", "long first", "one long at the end"]),
         )[0]
-        for _ in range(300)
+        for _ in range(100)
     ]
-    assert sum(over > 0.1 for over in draws) <= 3
+    assert sum(over > 0.1 for over in draws) <= 1
 
 
 def test_a_million_elements_cost_no_memory_each() -> None:
