@@ -21,6 +21,8 @@ def mark(folder: Path) -> None:
 def tidy(folder: Path, session: str | None, *, gone: bool = False) -> None:
     """Delete the session folder of this process's private Ray, which has ended, and those of
     processes that were killed. One that is `gone` may still be written to: the next one tidies up."""
+    import psutil  # a run on any other Ray needs none of it
+
     if session is not None:
         _remove(Path(session))
     if not gone:
@@ -28,7 +30,11 @@ def tidy(folder: Path, session: str | None, *, gone: bool = False) -> None:
     for marked in folder.glob(f"{_MARK}*"):
         pid = marked.name.removeprefix(_MARK)
         with contextlib.suppress(OSError):
-            if pid.isdigit() and marked.stat().st_uid == os.getuid() and not _lives(int(pid)):
+            if (
+                pid.isdigit()
+                and marked.stat().st_uid == os.getuid()
+                and not psutil.pid_exists(int(pid))
+            ):
                 for left in folder.glob(f"session_*_{pid}"):
                     _remove(left)
                 marked.unlink(missing_ok=True)
@@ -40,13 +46,3 @@ def _remove(session: Path) -> None:
     with contextlib.suppress(OSError):
         if os.readlink(latest) == str(session):
             latest.unlink()
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
