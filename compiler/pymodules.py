@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -120,6 +121,13 @@ class PyModule:
                     names.setdefault(name, []).append(node)
                 for inner in _blocks(node):
                     self._collect(inner)
+
+
+_MAKES_NAMES = re.compile(
+    r"\b(?:globals|vars|locals)\(\)\s*(?:\[|\.update\b)|\bsys\.modules\[__name__\]|^\s*exec\(",
+    re.MULTILINE,
+)
+"""A module with this makes names as it is imported, as `hashlib` does: which, is not to be seen."""
 
 
 def _targets(node: ast.stmt) -> Iterator[str]:
@@ -237,7 +245,8 @@ class Finder:
                 return found
         if module.package and (sub := self.module(full, module.search)) is not None:
             return sub
-        return Opaque(full) if "__getattr__" in module.names else None
+        unseen = "__getattr__" in module.names or _MAKES_NAMES.search(module.text)
+        return Opaque(full) if unseen else None
 
     def _bound(
         self, module: PyModule, name: str, nodes: list[ast.AST], hops: int

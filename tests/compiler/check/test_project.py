@@ -208,3 +208,27 @@ def test_pending_values_and_handles() -> None:
     assert isinstance(c, ast.Comprehension)
     assert info.is_pending(c.generators[0].iterable)
     assert show(info.type_at(c)) == "list[float]"
+
+
+def test_names_that_a_module_makes_as_it_is_imported(tmp_path: Path) -> None:
+    """They are not to be seen in its text: what it may have is no error. Of Python's own modules
+    `hashlib` is one."""
+    made = {
+        "loop": 'for name in ("one", "two"):\n    globals()[name] = lambda x: x\n',
+        "update": "globals().update({'one': print})\n",
+        "module": "import sys\n\nsetattr(sys.modules[__name__], 'one', print)\n",
+        "run": "exec('def one(x): return x')\n",
+    }
+    calls = "".join(f"from {name} import one as {name}_one\n" for name in made)
+    uses = ", ".join(f"{name}_one(1)" for name in made)
+    _tree(
+        tmp_path,
+        {
+            **{f"{name}.py": text for name, text in made.items()},
+            "plain.py": "def two(x): return x\n",
+            "main.wf": f"{calls}from hashlib import sha256, sha3\nfrom plain import one\n\n"
+            f"workflow main() -> object:\n    return [{uses}, sha256(b''), one(1)]\n",
+        },
+    )
+    found = load(tmp_path / "main.wf").diagnostics
+    assert [d.message for d in found] == ["the Python module `plain` has no `one`"]
