@@ -227,7 +227,7 @@ def test_names_that_a_module_makes_as_it_is_imported(tmp_path: Path) -> None:
             **{f"{name}.py": text for name, text in made.items()},
             "plain.py": "def two(x): return x\n",
             "main.wf": f"{calls}from hashlib import sha256, sha3\nfrom plain import one\n\n"
-            f"workflow main() -> object:\n    return [{uses}, sha256(b''), one(1)]\n",
+            f"workflow main() -> object:\n    return [{uses}, sha256('x'), one(1)]\n",
         },
     )
     found = load(tmp_path / "main.wf").diagnostics
