@@ -7,6 +7,7 @@ context, which is why these are plain module variables.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -170,8 +171,27 @@ def _audit(event: str, args: Any) -> None:
         WATCH.touched = True
 
 
+_handler: Any = None
+"""What a worker does at SIGTERM: that is Ray's, and no use to a process that a task forks."""
+
+_masks = threading.local()
+
+
+def _before_fork() -> None:
+    _masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+
+
+def _in_parent() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _masks.before)
+
+
 def _in_child() -> None:
+    """A handler in Python that raises, in a child which has not begun yet, loses the signal: then a
+    `multiprocessing` pool, which ends its processes so, waits for ever."""
     WATCH.touched = WATCH.forked = True
+    if callable(_handler) and signal.getsignal(signal.SIGTERM) is _handler:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, _masks.before)
 
 
 _installed = False
@@ -180,11 +200,14 @@ _installed = False
 def watch_process() -> None:
     """Have `WATCH.touched` set when somebody changes the working directory or forks. Once per
     process: an audit hook sees all ways to do it, and costs nothing while nobody does."""
-    global _installed
+    global _installed, _handler
     if not _installed:
         _installed = True
+        _handler = signal.getsignal(signal.SIGTERM)
         sys.addaudithook(_audit)
-        os.register_at_fork(after_in_child=_in_child)
+        os.register_at_fork(
+            before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child
+        )
 
 
 class Stage:
