@@ -191,11 +191,9 @@ class Fans(Frames):
 
     def _leave_out(self, fan: Fan, node: MapNode, k: int) -> None:
         """An element that is none: what it comes from was filtered out."""
-        fan.status[k] = RUNNING
-        self.counts["done"] -= 1  # it is no task
-        self.take_columns(fan, (k,), {
-            self.output_column(node, out.name): [boxed(MISSING)] for out in node.outputs
-        })  # fmt: skip
+        for name in dict.fromkeys(self.output_column(node, out.name) for out in node.outputs):
+            fan.columns.setdefault(name, Segments()).add(k, 1, [boxed(MISSING)])
+        self._end(fan, (k,))
 
     def _ship(self, fan: Fan, indices: Sequence[int]) -> Dispatch:
         """Give a slice of a fan-out to the workers."""
@@ -261,6 +259,11 @@ class Fans(Frames):
         self.elements_done(fan, indices)
 
     def elements_done(self, fan: Fan, indices: Sequence[int]) -> None:
+        """Elements have run to their end."""
+        self.counts["done"] += len(indices)
+        self._end(fan, indices)
+
+    def _end(self, fan: Fan, indices: Sequence[int]) -> None:
         """Mark elements as done, and see whether that was the last."""
         if isinstance(indices, range) and indices.step == 1:
             fan.status[indices.start : indices.stop] = bytes([DONE]) * len(indices)
@@ -268,7 +271,6 @@ class Fans(Frames):
             for k in indices:
                 fan.status[k] = DONE
         fan.left -= len(indices)
-        self.counts["done"] += len(indices)
         self.fan_changed(fan, list(indices) if fan.watchers else [])
         if fan.left == 0:
             self._complete(fan)

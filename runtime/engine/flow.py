@@ -290,7 +290,8 @@ class Flow(Evaluating):
             self.open_handle(fan, name, tuple(range(fan.count)))
 
     def open_early(self, fan: Fan, name: str) -> None:
-        """Let waits look at all elements of a fan-out that filters by calls."""
+        """Let waits look at all elements of a fan-out that filters by calls. Everybody else counts
+        those that pass, and gets a handle when it is known which they are."""
         scope = fan.scope
         self.fans[scope.path, name] = fan
         scope.values["?" + name] = Inline(obj=Pending(scope.path, name, tuple(range(fan.count))))
