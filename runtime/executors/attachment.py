@@ -49,6 +49,7 @@ class Attachment:
         self._head, self._node = head, node
         self._patience = patience
         self._looked = self._answered = time.monotonic()
+        self._trouble = ""
         self._over = threading.Event()
         self.nodes: Sequence[Mapping[str, Any]] = nodes()
         self.counted = 0
@@ -60,8 +61,9 @@ class Attachment:
             try:
                 self.nodes = self._ask()
                 self.counted += 1
-            except Exception:
-                continue  # `check` tells
+                self._trouble = ""
+            except Exception as error:  # whatever Ray raises: `check` finds out, and tells of it
+                self._trouble = f" ({type(error).__name__}: {error})"
 
     def check(self) -> None:
         """Look whether it is there, now and then. Raises `ExecutorLost`."""
@@ -70,11 +72,13 @@ class Attachment:
             return
         self._looked = now
         if self._node is not None and not answers(self._node):
-            raise ExecutorLost("the Ray node that the run is connected to is gone")
+            raise ExecutorLost(f"the Ray node that the run is connected to is gone{self._trouble}")
         if self._head is None or answers(self._head):
             self._answered = now
         elif now - self._answered >= self._patience:
-            raise ExecutorLost("the head of the Ray cluster that the run runs on is gone")
+            raise ExecutorLost(
+                f"the head of the Ray cluster that the run runs on is gone{self._trouble}"
+            )
 
     def close(self) -> None:
         """Look no more."""
