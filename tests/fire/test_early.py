@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -86,3 +87,13 @@ def test_twice_at_once_tells_how_to_go_on_all_the_same() -> None:
           wfc resume r --local
         """
     )
+
+
+def test_twice_on_a_terminal_gives_the_cursor_back() -> None:
+    """The live view has hidden it, and is not asked any more."""
+    master, slave = pty.openpty()
+    with open(master, "rb", buffering=0) as terminal:
+        code = subprocess.run([sys.executable, "-c", TWICE], stderr=slave, timeout=30, check=False)
+        os.close(slave)
+        assert code.returncode == 3
+        assert terminal.read(1000).startswith(b"\x1b[?25hrun r was interrupted")

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 
+_CURSOR = "\x1b[?25h"
+"""Shows the cursor, which the live view has hidden."""
+
 
 class Stopping:
     """While it is entered: Ctrl-C or SIGTERM once, and the run stops cleanly; twice: at once. A
@@ -58,7 +61,7 @@ class Stopping:
                 return
             said = f"run {self._name} was interrupted. To go on:\n  {self._again}\n"
             with suppress(OSError):
-                os.write(2, said.encode())
+                os.write(2, ((_CURSOR if os.isatty(2) else "") + said).encode())
             os._exit(STOPPED)
         self._asked = True
         if self._run is not None:
