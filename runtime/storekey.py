@@ -48,7 +48,7 @@ def key_in(
         try:
             if not os.path.exists(path):
                 _make_key(folder, path, files, failpoint)
-            _sweep_drafts(folder)
+            _sweep_drafts(folder, files)
         except OSError as error:
             raise os_failure("write", path, error) from error
     try:
@@ -85,12 +85,12 @@ def _make_key(folder: str, path: str, files: Files, failpoint: Callable[[str], N
     failpoint("key.durable")
 
 
-def _sweep_drafts(folder: str) -> None:
+def _sweep_drafts(folder: str, files: Files) -> None:
     """Delete what processes left that died while they made the key. There is one by now."""
     for name in os.listdir(folder):
         if name.startswith(_DRAFT):
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(os.path.join(folder, name))
+                files.unlink(os.path.join(folder, name))
 
 
 def _parsed(text: str, place: str) -> bytes:

@@ -17,8 +17,8 @@ Ask: TypeAlias = Callable[[str, "str | None"], "str | None"]
 type one. Without a text: the debugger is done with the task."""
 
 
-class Terminal(io.TextIOBase):
-    """The debugger's terminal."""
+class Line(io.TextIOBase):
+    """The debugger's line to whoever started the run, as a text file."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
@@ -46,11 +46,11 @@ def _task() -> str:
 class Debugger(pdb.Pdb):
     """Python's own, which steps over the frames between tasks."""
 
-    def __init__(self, terminal: Terminal) -> None:
-        both = cast(IO[str], terminal)
+    def __init__(self, line: Line) -> None:
+        both = cast(IO[str], line)
         super().__init__(stdin=both, stdout=both, skip=["wfc.*"], nosigint=True)
         self.use_rawinput = False
-        self._terminal = terminal
+        self._line = line
 
     def do_EOF(self, arg: str) -> bool | None:  # noqa: N802
         """Nobody is there: the task goes on."""
@@ -59,12 +59,12 @@ class Debugger(pdb.Pdb):
     def set_continue(self) -> None:
         """The task goes on."""
         super().set_continue()
-        self._terminal.leave()
+        self._line.leave()
 
     def set_quit(self) -> None:
         """The task fails, with `bdb.BdbQuit`."""
         super().set_quit()
-        self._terminal.leave()
+        self._line.leave()
 
     def stop(self, frame: FrameType) -> None:
         """Begin at this frame, for as long as its task runs."""
@@ -84,7 +84,7 @@ def debug(frame: FrameType, ask: Ask) -> None:
     """Stop at this frame of a task. Breakpoints that are set stay for later tasks of the process."""
     global _debugger
     if _debugger is None:
-        _debugger = Debugger(Terminal(ask))
+        _debugger = Debugger(Line(ask))
     _debugger.stop(frame)
 
 

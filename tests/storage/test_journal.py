@@ -406,22 +406,27 @@ class TestOpening:
             Journal.open(journal_url, KEY, create=False)
 
     def test_by_many_at_once(self, journal_url: str) -> None:
-        errors: list[BaseException] = []
-        start = threading.Barrier(6)
+        assert opened_at_once(journal_url, 6) == []
 
-        def open_it() -> None:
-            start.wait()
-            try:
-                Journal.open(journal_url, KEY).close()
-            except BaseException as error:
-                errors.append(error)
 
-        threads = [threading.Thread(target=open_it) for _ in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert errors == []
+def opened_at_once(url: str, count: int) -> list[BaseException]:
+    """What is raised when so many threads open a journal at the same time."""
+    errors: list[BaseException] = []
+    start = threading.Barrier(count)
+
+    def open_it() -> None:
+        start.wait()
+        try:
+            Journal.open(url, KEY).close()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=open_it) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return errors
 
 
 def row_count(journal: Journal) -> int:
@@ -458,21 +463,5 @@ def test_an_unknown_run_that_was_nearly_spelt_right(journal: Journal) -> None:
 @pytest.mark.slow
 def test_new_files_opened_by_many_at_once(tmp_path: Path) -> None:
     """Now and then SQLite refuses the switch to its write-ahead log without waiting: so, many times."""
-    errors: list[BaseException] = []
     for number in range(80):
-        url = f"sqlite:///{tmp_path / f'{number}.db'}"
-        start = threading.Barrier(8)
-
-        def open_it(url: str = url, start: threading.Barrier = start) -> None:
-            start.wait()
-            try:
-                Journal.open(url, KEY).close()
-            except BaseException as error:
-                errors.append(error)
-
-        threads = [threading.Thread(target=open_it) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert errors == []
+        assert opened_at_once(f"sqlite:///{tmp_path / f'{number}.db'}", 8) == []
