@@ -13,6 +13,7 @@ import pickle
 import random
 import signal
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -62,6 +63,8 @@ def run(folder: str, point: str, nth: int, seed: int) -> None:
 
 def serve() -> None:
     """Fork a process for each line (the arguments of `run` as JSON), and answer how it ended."""
+    with tempfile.TemporaryDirectory() as folder:  # what the first one has to import and to compile
+        run(f"{folder}/store", "", 0, 0)
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
