@@ -16,10 +16,15 @@ class Around:
 
     def __init__(self, graph: ir.Graph, outer: Around | None) -> None:
         self.made = ir.producers(graph)
+        for node in graph.nodes.values():
+            if isinstance(node, ir.BranchNode) and node.then is not None:
+                # It ends with the rest of its block: who stands there waits for the name alone.
+                self.made.update((name, name) for name in node.outputs)
         self.outer = outer
 
     def nodes(self, names: list[str]) -> list[str]:
-        """The ids of the nodes that give these names (what no node gives is there from the start)."""
+        """What to wait for so that these names are there: the nodes that give them, mostly (what no
+        node gives is there from the start)."""
         found: dict[str, None] = {}
         for name in names:
             around: Around | None = self

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from wfc.plan.expr import Compiled, compile_expr
-from wfc.plan.model import Graph, Plan, Region, TaskDef, Unit, WorkflowDef
+from wfc.plan.model import BranchNode, Graph, Plan, Region, TaskDef, Unit, WorkflowDef
 from wfc.runtime.steps import MapStep, make_step
-from wfc.runtime.uses import Uses, graph_uses, inner_graphs, node_uses, provides
+from wfc.runtime.uses import Uses, graph_uses, inner_graphs, node_uses, provides, taken
 from wfc.runtime.work import Shape
 
 DYNAMIC = "$dyn"
@@ -49,7 +49,8 @@ class LinkedGraph:
     inverse of the steps' `deps`. `tail` is the position of the node that may end the frame, or -1.
     `unit_of` gives the unit's number by position (-1: none). `free` are the names that come from
     outside of the graph (for the body of a map, loop names included), with how they are used
-    (`wfc.runtime.uses`: `VALUE | HANDLE | AFTER`; one that is only `AFTER` needs no value).
+    (`wfc.runtime.uses`: `VALUE | HANDLE | AFTER`; one that is only `AFTER` needs no value). `gives` are
+    the names that the graph around it takes from this one.
     """
 
     __slots__ = (
@@ -57,6 +58,7 @@ class LinkedGraph:
         "address",
         "consumers",
         "free",
+        "gives",
         "graph",
         "index",
         "inner",
@@ -79,6 +81,7 @@ class LinkedGraph:
         self.workflow = workflow
         self.table = table
         self.owner: LinkedGraph | None = None
+        self.gives: frozenset[str] = frozenset()
         self.inner: dict[str, list[LinkedGraph]] = {}
         self.steps: list[Any] = []
         self.index: dict[str, int] = {}
@@ -257,9 +260,11 @@ def _shells(
             if not inner:
                 continue
             made = shell.inner[node.id] = []
-            for suffix, body in inner:
+            for number, (suffix, body) in enumerate(inner):
                 child = LinkedGraph(body, f"{shell.address}/{suffix}", workflow, table)
                 child.owner = shell
+                rest = isinstance(node, BranchNode) and body is node.then
+                child.gives = shell.gives if rest else frozenset(taken(node, number))
                 made.append(child)
                 todo.append(child)
     return root

@@ -135,6 +135,19 @@ def inner_graphs(node: Any) -> Iterator[tuple[str, Graph]]:
             yield f"{node.id}:then", node.then
 
 
+def taken(node: Any, number: int) -> Iterator[str]:
+    """The names that a node takes from inside one of the graphs that it owns (numbered as
+    `inner_graphs` gives them). What is named in the rest of a block after a branch is not the branch's:
+    it belongs to the graph that the branch stands in."""
+    if isinstance(node, MapNode):
+        for output in node.outputs:
+            for part in (output.value, output.key, output.when):
+                if part is not None:
+                    yield from (name for name, _ in names_used(part))
+    elif number < len(node.arms) + (node.orelse is not None):
+        yield from (inners[number] for inners in node.outputs.values() if inners[number])
+
+
 def _merge(used: dict[str, int], free: dict[str, int], hidden: Container[str]) -> None:
     for name, how in free.items():
         if name not in hidden:

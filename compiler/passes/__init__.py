@@ -14,7 +14,7 @@ from wfc.compiler.explain import Notes
 from wfc.compiler.ir import Program
 from wfc.compiler.passes.carry import carry, carry_single_calls
 from wfc.compiler.passes.checkpoints import place_checkpoints
-from wfc.compiler.passes.dead import drop_dead_values
+from wfc.compiler.passes.dead import drop_dead_outputs, drop_dead_values
 from wfc.compiler.passes.fold import fold_constants
 from wfc.compiler.passes.inline import inline_workflows
 from wfc.compiler.passes.pipeline import pipeline_maps
@@ -32,6 +32,7 @@ __all__ = [
     "build_units",
     "carry",
     "carry_single_calls",
+    "drop_dead_outputs",
     "drop_dead_values",
     "fold_constants",
     "inline_workflows",
@@ -52,6 +53,7 @@ PASSES: tuple[Pass, ...] = (
     prune_branches,
     drop_dead_values,
     pipeline_maps,
+    drop_dead_outputs,
     place_checkpoints,
     assign_regions,
     carry,
@@ -59,7 +61,12 @@ PASSES: tuple[Pass, ...] = (
 )
 """What runs on every program."""
 
-NEEDED: tuple[Pass, ...] = (place_checkpoints, assign_regions, carry_single_calls)
+NEEDED: tuple[Pass, ...] = (
+    drop_dead_outputs,
+    place_checkpoints,
+    assign_regions,
+    carry_single_calls,
+)
 """What runs even without optimization: what the meaning needs, and slices for plain fan-outs."""
 
 

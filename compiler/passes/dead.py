@@ -1,11 +1,16 @@
-"""Dead values: names of literals that nothing refers to any more, because folding put them in place.
+"""Dead values: names that nothing refers to any more.
 
-Stands behind the last folding. Only what can neither fail nor do anything is dropped: an expression
-that nobody uses may still raise, and a call has been made for its effect. (That a value is never used
-in the spec is the checks' warning, not this pass's.)
+Literals, because folding put them in place: stands behind the last folding. Only what can neither fail
+nor do anything is dropped: an expression that nobody uses may still raise, and a call has been made for
+its effect. (That a value is never used in the spec is the checks' warning, not this pass's.)
+
+And outputs of branches: lowering gives each name that all arms bind to what comes after. What nobody uses
+there need not leave its arm, and some values could not: objects that only live in their process.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from wfc.compiler import ir
 from wfc.compiler.explain import Notes
@@ -34,6 +39,35 @@ def drop_dead_values(program: ir.Program, notes: Notes) -> None:
                     changed = True
             if changed:
                 ir.connect(block)
+
+
+def drop_dead_outputs(program: ir.Program, notes: Notes) -> None:
+    """Drop the outputs of branches that nothing after the branch uses. (No note: nothing that runs is
+    changed by it.)"""
+    for workflow in program.workflows.values():
+        todo: list[tuple[ir.Graph, set[str]]] = [(block, set()) for block in workflow.blocks()]
+        while todo:
+            block, wanted = todo.pop()
+            for part in block.chain():
+                used = set(wanted)
+                for node in part.nodes.values():
+                    used.update(name for _, name in ir.uses(node))
+                    if isinstance(node, ir.BranchNode) and node.then is not None:
+                        used.update(node.then.free)
+                for node in part.nodes.values():
+                    if isinstance(node, ir.MapNode):
+                        taken = (n for _, e in ir.element_expressions(node) for n in ir.names(e))
+                        todo.append((node.body, set(taken)))
+                    elif isinstance(node, ir.BranchNode):
+                        node.outputs = {n: g for n, g in node.outputs.items() if n in used}
+                        todo += _arms(node)
+
+
+def _arms(node: ir.BranchNode) -> Iterator[tuple[ir.Graph, set[str]]]:
+    """The blocks of a branch, each with the names that are taken from it."""
+    bodies = [*(arm.body for arm in node.arms), *([node.orelse] if node.orelse is not None else [])]
+    for number, body in enumerate(bodies):
+        yield body, {name for given in node.outputs.values() if (name := given[number]) is not None}
 
 
 def _used(block: ir.Graph) -> set[str]:
