@@ -10,6 +10,7 @@ from wfc.runtime.values import (
     Column,
     Inline,
     Pairs,
+    Part,
     Result,
     Rows,
     Stored,
@@ -41,6 +42,8 @@ def load_value(value: Value, store: ValueStore) -> Any:
         return dict(load_value(value.rows, store))
     if isinstance(value, Caught):
         return Result(ok=True, value=load_value(value.value, store))
+    if isinstance(value, Part):
+        return value.of(load_value(value.value, store))
     if isinstance(value, Waited):
         return WaitResult(
             load_value(value.ready, store), value.pending, value.failed, value.timed_out

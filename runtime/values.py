@@ -6,12 +6,16 @@ and only where an expression needs them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 INLINE_LIMIT = 64 * 1024
 """Encoded values up to this many bytes travel with the messages and stand in the journal."""
+
+
+MESSAGE_LIMIT = 10_000
+"""Characters of what `fail(…)` says that are kept: an error always travels inline."""
 
 
 class _Missing:
@@ -157,7 +161,9 @@ class Column:
         return f"Column({self.count})"
 
 
-Value: TypeAlias = "Inline | Stored | Transient | Bound | Hollow | Rows | Pairs | Waited | Caught"
+Value: TypeAlias = (
+    "Inline | Stored | Transient | Bound | Hollow | Rows | Pairs | Waited | Caught | Part"
+)
 
 Chunk: TypeAlias = "Column | list[Value]"
 """Results of consecutive elements: packed, or one value each where some are large or not plain."""
@@ -240,6 +246,45 @@ class Caught:
         return f"Caught({self.value!r})"
 
 
+class Part:
+    """Item `index` of a value that may be anywhere, and must have exactly `count` items."""
+
+    __slots__ = ("count", "index", "value")
+
+    def __init__(self, value: Value, index: int, count: int) -> None:
+        self.value = value
+        self.index = index
+        self.count = count
+
+    def of(self, items: Iterable[Any]) -> Any:
+        """The item; `items` are those of the value. Raises `ValueError` when it has not that many, and
+        `TypeError` when it has none."""
+        found = list(items)
+        if len(found) != self.count:
+            raise ValueError(f"expected {self.count} values to unpack, got {len(found)}")
+        return found[self.index]
+
+    def __reduce__(self) -> Any:
+        return (Part, (self.value, self.index, self.count))
+
+    def __repr__(self) -> str:
+        return f"Part({self.value!r}, {self.index}, {self.count})"
+
+
+def held(value: Value) -> Iterator[Value]:
+    """The values that one is made of, where these may be elsewhere."""
+    if isinstance(value, Rows):
+        for chunk in value.chunks:
+            if not isinstance(chunk, Column):
+                yield from chunk
+    elif isinstance(value, Pairs):
+        yield value.rows
+    elif isinstance(value, Waited):
+        yield value.ready
+    elif isinstance(value, Caught | Part):
+        yield value.value
+
+
 @dataclass(frozen=True, slots=True)
 class Raised:
     """In `Work.known`: this step has failed for good, with this error."""
@@ -267,7 +312,7 @@ def inline_size(value: Value) -> int | None:
         return inline_size(value.rows)
     if isinstance(value, Waited):
         return inline_size(value.ready)
-    if isinstance(value, Caught):
+    if isinstance(value, Caught | Part):
         return inline_size(value.value)
     return None
 
@@ -290,6 +335,8 @@ def load_inline(value: Value) -> Any:
         return WaitResult(load_inline(value.ready), value.pending, value.failed, value.timed_out)
     if isinstance(value, Caught):
         return Result(ok=True, value=load_inline(value.value))
+    if isinstance(value, Part):
+        return value.of(load_inline(value.value))
     raise LookupError(f"{value!r} is not at hand")
 
 

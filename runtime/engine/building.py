@@ -76,7 +76,7 @@ class Building(Waits):
                 value = self.lookup(scope, "&" + name)
                 if value is None:
                     continue
-            if hollow(value) or self._homeless(value, work):
+            if self.gone(value):
                 left += 1
                 self.later(self.revive, scope, name, one)
                 continue
@@ -93,10 +93,6 @@ class Building(Waits):
                 env["&" + name] = handle
         armed = True
         return None if left else env
-
-    def _homeless(self, value: Value, work: Dispatch) -> bool:
-        from_home = getattr(value, "home", None)
-        return from_home is not None and from_home not in self.homes
 
     def _join_for(
         self, scope: Scope, name: str, pending: Pending, work: Dispatch, one: Callable[[], None]
@@ -170,7 +166,7 @@ class Building(Waits):
             home=work.home,
             park=work.park,
             timeout=_seconds(options.get("timeout")),
-            attempts={0: scope.attempts.get(nodes[0], 0) + 1},
+            failures={0: dict(scope.failures)} if scope.failures else {},
             checkpoint=scope.frame.checkpoint,
             priority=int(options.get("priority", 0)),
             dynamic=self._dynamic_of(scope),
@@ -239,13 +235,13 @@ class Building(Waits):
         if self._before_home(work):
             return None
         known: dict[int, dict[str, Value | HopState | Raised]] = {}
-        attempts: dict[int, int] = {}
-        if fan.known or fan.attempts:
+        failures: dict[int, dict[str, int]] = {}
+        if fan.known or fan.failures:
             for offset, k in enumerate(indices):
                 if k in fan.known:
                     known[offset] = fan.known[k]
-                if k in fan.attempts:
-                    attempts[offset] = fan.attempts[k] + 1
+                if k in fan.failures:
+                    failures[offset] = dict(fan.failures[k])
         options = self._first_call_options(node.body, set())
         return Work(
             id=work.id,
@@ -260,7 +256,7 @@ class Building(Waits):
             home=work.home,
             limit=node.concurrency,
             timeout=_seconds(options.get("timeout")),
-            attempts=attempts,
+            failures=failures,
             checkpoint=scope.frame.checkpoint,
             priority=int(options.get("priority", node.priority)),
             dynamic=self._dynamic_of(scope),
@@ -308,7 +304,7 @@ class Building(Waits):
             hop=frame.hop,
             shape=shape_of(self._first_call_options(frame.workflow.body, {frame.target})),
             home=frame.home,
-            attempts={0: frame.attempts + 1},
+            failures={0: dict(frame.failures)} if frame.failures else {},
             checkpoint=frame.checkpoint,
         )
 

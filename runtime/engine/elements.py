@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wfc.plan.model import MapNode
-from wfc.runtime.engine.evaluate import hollow
+from wfc.runtime.engine.evaluate import hollow, truth
 from wfc.runtime.engine.fans import Fans
 from wfc.runtime.engine.state import (
     RUNNING,
@@ -19,6 +19,7 @@ from wfc.runtime.values import (
     MISSING,
     ErrorInfo,
     Inline,
+    Part,
     Rows,
     Value,
     inline_size,
@@ -68,10 +69,13 @@ class Elements(Fans):
             return {node.targets[0]: item}
         if hollow(item):
             return dict.fromkeys(node.targets, HOLLOW)
+        count = len(node.targets)
+        if inline_size(item) is None:
+            return {target: Part(item, i, count) for i, target in enumerate(node.targets)}
         try:
             parts = list(self.load(item))
-            if len(parts) != len(node.targets):
-                raise ValueError(f"expected {len(node.targets)} values to unpack, got {len(parts)}")
+            if len(parts) != count:
+                raise ValueError(f"expected {count} values to unpack, got {len(parts)}")
         except Exception as error:
             self.fail(
                 fan.scope, fan.node, self._expr_error(fan.scope, fan.scope.g.nodes[fan.node], error)
@@ -128,7 +132,7 @@ class Elements(Fans):
 
         for out in whens:
             self.compute(
-                scope, last, f"out:when:{out.name}", out.when,
+                scope, last, f"out:when:{out.name}", truth(out.when),
                 lambda v, vol, name=out.name: decided(name, v, vol),  # type: ignore[misc]
             )  # fmt: skip
         counted()

@@ -9,7 +9,7 @@ from typing import Any
 from wfc.plan.model import ContinuationNode
 from wfc.runtime.engine.calls import Calls
 from wfc.runtime.engine.evaluate import fleeting
-from wfc.runtime.engine.flow import NONE
+from wfc.runtime.engine.flow import NONE, RESULT
 from wfc.runtime.engine.records import Ended, Finish
 from wfc.runtime.engine.state import (
     Fan,
@@ -52,14 +52,14 @@ class Ending(Calls):
         if scope is None or not scope.g.nodes:
             self.finish(frame, ("ok", value, True))
             return
-        scope.values["$result"] = value
+        scope.values[RESULT] = value
 
         def kept(made: Value, _volatile: bool) -> None:
             self.finish(frame, ("ok", made, False))
 
         tail = scope.g.index.get(scope.g.tail or "", 0)
         self.compute(
-            scope, tail, "keep", ["if", ["lit", True], ["name", "$result"], ["lit", None]], kept
+            scope, tail, "keep", ["if", ["lit", True], ["name", RESULT], ["lit", None]], kept
         )
 
     @abstractmethod

@@ -13,18 +13,18 @@ from wfc.runtime.engine.records import Computed
 from wfc.runtime.engine.state import Core, Fan, Scope, durable
 from wfc.runtime.values import (
     HOLLOW,
+    MESSAGE_LIMIT,
     Bound,
     Caught,
-    Column,
     ErrorInfo,
     Hollow,
     Inline,
-    Pairs,
     Pending,
     Rows,
     Transient,
     Value,
     Waited,
+    held,
     inline_size,
     load_inline,
 )
@@ -33,25 +33,22 @@ from wfc.runtime.work import Dynamic
 AT_HAND = 4 * 1024 * 1024
 """An expression over more than this many bytes is evaluated by a worker."""
 
+ITEMS_AGAIN = "items again"
+"""The key under which the list of a fan-out is made again. It is no fact: it may be needed each time."""
+
 Then = Callable[[Value, bool], None]
 """Takes a value, and whether it is volatile (made from what is not kept)."""
 
 
 def hollow(value: Value) -> bool:
     """Whether some of a value would have to be made again."""
+    if type(value) is Inline:
+        return False
     if isinstance(value, Hollow):
         return True
     if isinstance(value, Transient):
         return value.lost
-    if isinstance(value, Pairs):
-        return hollow(value.rows)
-    if isinstance(value, Waited):
-        return hollow(value.ready)
-    if isinstance(value, Caught):
-        return hollow(value.value)
-    if isinstance(value, Rows):
-        return any(not isinstance(c, Column) and any(hollow(v) for v in c) for c in value.chunks)
-    return False
+    return any(map(hollow, held(value)))
 
 
 def mark_lost(value: Any) -> None:
@@ -61,16 +58,17 @@ def mark_lost(value: Any) -> None:
         item = stack.pop()
         if isinstance(item, Transient):
             item.lost = True
-        elif isinstance(item, Rows):
-            for chunk in item.chunks:
-                if not isinstance(chunk, Column):
-                    stack.extend(chunk)
-        elif isinstance(item, Pairs):
-            stack.append(item.rows)
-        elif isinstance(item, Waited):
-            stack.append(item.ready)
-        elif isinstance(item, Caught):
-            stack.append(item.value)
+        stack.extend(held(item))
+
+
+def truth(expr: Any) -> Any:
+    """Whether an expression is true, as one that is small however large that is."""
+    return ["call", "bool", [expr], {}]
+
+
+def message(expr: Any) -> Any:
+    """What an expression says, as one that is not large however long that is."""
+    return ["slice", ["call", "str", [expr], {}], None, ["lit", MESSAGE_LIMIT], None]
 
 
 def as_pending(value: Any) -> Pending | None:
@@ -85,15 +83,9 @@ def fleeting(value: Value | Dynamic) -> bool:
     """Whether a value would not outlive the process that holds it."""
     if isinstance(value, Transient | Bound | Hollow):
         return True
-    if isinstance(value, Rows):
-        return any(not isinstance(c, Column) and any(fleeting(v) for v in c) for c in value.chunks)
-    if isinstance(value, Pairs):
-        return fleeting(value.rows)
-    if isinstance(value, Caught):
-        return fleeting(value.value)
     if isinstance(value, Dynamic):  # the graph that a task has hopped to
-        return any(fleeting(v) for v in value.env.values())
-    return False
+        return any(map(fleeting, value.env.values()))
+    return any(map(fleeting, held(value)))
 
 
 class Evaluating(Core):
@@ -159,13 +151,20 @@ class Evaluating(Core):
         """Compute an expression of a node and hand the value to `then`.
 
         `lazy`: over values that are not kept the result is `HOLLOW`, made when it is needed.
-        `joined`: a pending result is waited for. `explode`: the value is a list, wanted as `Rows`.
+        `joined`: a pending result is waited for. `explode`: the value is a list, wanted as `Rows` where
+        it is not at hand.
         What came of values that had to be made again is journaled (`note`): they will not be there
         when the journal is replayed, and what follows from the result must.
         """
         info = scope.g.nodes[index]
         short = self._shortcut(scope, expr)
-        if short is not None and not hollow(short):
+        if (
+            explode
+            and not (isinstance(short, Rows) or short is None)
+            and inline_size(short) is None
+        ):
+            short = None  # only a worker can look into it
+        if short is not None and not self.gone(short):
             volatile = self._volatile_expr(scope, expr)
             if (volatile or note) and not lazy and as_pending(short) is None:
                 self._note(scope, info, key, short, explode)
@@ -196,10 +195,12 @@ class Evaluating(Core):
             self.undecided.pop((scope.path, node, key), None)
             if lazy and fleeting(value):
                 value = value if self.live else HOLLOW
-            self._hand(scope, index, value, volatile or fleeting(value), then, joined)
+            # Of a list that only workers can look into, the journal has no more than the length.
+            loose = volatile or explode or fleeting(value)
+            self._hand(scope, index, value, loose, then, joined)
 
         known = self.computed.pop((scope.path, node, key), None)
-        if known is not None:
+        if known is not None and not (explode and self.live):  # a mere count is no list
             arrived(known)
             return
         self.undecided[scope.path, node, key] = (scope, arrived)
@@ -241,6 +242,8 @@ class Evaluating(Core):
             self.revive(scope, name, one)
 
     def _note(self, scope: Scope, info: NodeInfo, key: str, value: Value, explode: bool) -> None:
+        if key == ITEMS_AGAIN:
+            return
         if explode:
             try:
                 value = Inline(
@@ -274,7 +277,11 @@ class Evaluating(Core):
 
     def _is_hollow(self, scope: Scope, name: str) -> bool:
         value = self.lookup(scope, name)
-        return value is not None and hollow(value)
+        return value is not None and self.gone(value)
+
+    def gone(self, value: Value) -> bool:
+        """Whether some of a value has to be made again: it was not kept, or its process is gone."""
+        return hollow(value) or (isinstance(value, Bound) and value.home not in self.homes)
 
     def _volatile_expr(self, scope: Scope, expr: Any) -> bool:
         return self.is_volatile(scope, list(ex.names(expr)))

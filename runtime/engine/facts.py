@@ -16,7 +16,6 @@ from wfc.runtime.engine.records import (
 )
 from wfc.runtime.engine.state import (
     DONE,
-    FAILED,
     RUNNING,
     WAITING,
     Fan,
@@ -72,7 +71,7 @@ class Facts(Building):
                 names = scope.g.nodes[index].names
                 self.settle(scope, index, told(columns, node.id), self.is_volatile(scope, names))
             else:
-                self._loosen(scope, [index])
+                self.loosen(scope, [index])
 
     def _branch_told(
         self, scope: Scope, index: int, node: BranchNode, columns: Mapping[str, Chunk | int]
@@ -89,15 +88,6 @@ class Facts(Building):
         value = HOLLOW if chunk is None or isinstance(chunk, int) else only(chunk)
         frame.exit = ("return", value, fleeting(value) or not frame.checkpoint)
         self.frame_ended(frame)
-
-    def _loosen(self, scope: Scope, nodes: list[int]) -> None:
-        """Take nodes out of their unit: each starts by itself when it can."""
-        for i in nodes:
-            if scope.status[i] in (DONE, FAILED):
-                continue
-            scope.loose.add(i)
-            scope.status[i] = WAITING
-            self._await(scope, i, self.needs(scope.g.nodes[i]))
 
     # ------------------------------------------------------------------ what is known inside an instance
 
@@ -117,6 +107,7 @@ class Facts(Building):
             fan.known.setdefault(index, {})[step] = value
         elif kind == "frame" and frame is not None:
             frame.known[step] = value
+            frame.failures.pop("", None)  # whatever it was that was lost there: it got further
         else:
             at, hopped, rest = scope.g.split_step(step)
             if at is None:
@@ -164,6 +155,7 @@ class Facts(Building):
     ) -> None:  # fmt: skip
         if kind == "frame" and frame is not None and not at:
             frame.known = {"~": state}
+            frame.failures.pop("", None)
             return
         if kind == "map" and fan is not None:
             known = fan.known.setdefault(index, {})
@@ -198,17 +190,17 @@ class Facts(Building):
 
     def _element_attempt(self, fan: Fan, record: Attempted) -> None:
         k = record.index
+        attempts = count_failure(fan.failures.setdefault(k, {}), record)
         if record.retry_at is None and self._caught_inside(fan, record.step):
             # The process that would have caught it is gone: another one goes on from there.
-            error = _counted(record.error, fan.attempts.get(k, 0) + 1)
+            error = _counted(record.error, attempts)
             self._advance("map", fan.scope, fan, None, k, record.step, Raised(error))
             fan.status[k] = RUNNING
             self._ship(fan, (k,))
             return
         if record.retry_at is None:
-            self.element_error(fan, k, _counted(record.error, fan.attempts.get(k, 0) + 1))
+            self.element_error(fan, k, _counted(record.error, attempts))
             return
-        fan.attempts[k] = fan.attempts.get(k, 0) + 1
         self.counts["retried"] += 1
         fan.status[k] = WAITING
 
@@ -233,10 +225,10 @@ class Facts(Building):
             self.open_timer(key, record.retry_at, again)
 
     def _frame_attempt(self, frame: Frame, record: Attempted) -> None:
+        attempts = count_failure(frame.failures, record)
         if record.retry_at is None:
-            self.abort(frame, ("error", _counted(record.error, frame.attempts + 1)))
+            self.abort(frame, ("error", _counted(record.error, attempts)))
             return
-        frame.attempts += 1
         self.counts["retried"] += 1
 
         def again() -> None:
@@ -250,18 +242,18 @@ class Facts(Building):
 
     def _unit_attempt(self, scope: Scope, nodes: list[int], record: Attempted) -> None:
         self._forget_unreported(scope, nodes)
-        at, _, _ = scope.g.split_step(record.step)
+        attempts = count_failure(scope.failures, record)
+        at = scope.g.holder(record.step)
         rest = [i for i in nodes if scope.status[i] == RUNNING]
         if at is None or at not in rest:
             at = rest[0] if rest else nodes[0]
         if record.retry_at is None:
-            error = _counted(record.error, scope.attempts.get(at, 0) + 1)
+            error = _counted(record.error, attempts)
             self.counts["failed"] += 1
-            self._loosen(scope, [i for i in rest if i != at])
+            self.loosen(scope, [i for i in rest if i != at])
             if scope.status[at] == RUNNING or scope.status[at] == WAITING:
                 self.fail(scope, at, error)
             return
-        scope.attempts[at] = scope.attempts.get(at, 0) + 1
         self.counts["retried"] += 1
         lead = at
         for i in rest:
@@ -285,7 +277,7 @@ class Facts(Building):
             at = scope.g.index[step]
             self._forget_unreported(scope, nodes)
             rest = [i for i in nodes if scope.status[i] == RUNNING and i != at]
-            self._loosen(scope, rest)
+            self.loosen(scope, rest)
             child = Frame(
                 self.node_path(scope, at), step, None,
                 lambda out: self.frame_out(scope, at, out), self.keeps(scope, at),
@@ -369,6 +361,15 @@ def only(chunk: Chunk) -> Value:
     if isinstance(chunk, Column):
         return boxed(chunk.load()[0])
     return chunk[0]
+
+
+def count_failure(failures: dict[str, int], record: Attempted) -> int:
+    """Note that a task has failed; how often it has by now. A failure counts for the task alone: what
+    runs before and after it in the same instance has attempts of its own."""
+    lost = record.error.type in ("wfc.WorkerLost", "wfc.TaskTimeout")
+    task = "" if lost and not record.step else record.error.task
+    failures[task] = failures.get(task, 0) + 1
+    return failures[task]
 
 
 def _counted(error: ErrorInfo, attempts: int) -> ErrorInfo:

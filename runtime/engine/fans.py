@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from wfc.plan.model import CallNode, MapNode, Node
+from wfc.plan.model import MapNode, Node
 from wfc.runtime.engine.evaluate import as_pending, hollow
 from wfc.runtime.engine.frames import Frames
 from wfc.runtime.engine.state import (
@@ -371,10 +371,11 @@ class Fans(Frames):
             scope.status[index] = FAILED
             return
         fan.reviving = False
+        loose = fan.volatile or not self.elements_kept(scope, node)
         for out in node.outputs:
             rows = self.output_rows(fan, node, out.name)
             value: Value = rows if out.key is None else Pairs(rows)
-            volatile = hollow(value) or fan.volatile or not self._output_kept(scope, node, out.name)
+            volatile = loose or hollow(value)
             if node.catch:
                 value = Caught(value)
             self.publish(scope, out.name, value, volatile)
@@ -382,10 +383,10 @@ class Fans(Frames):
             scope.again.add(index)
         self.settle(scope, index, scope.values.get(node.id, NONE))
 
-    def _output_kept(self, scope: Scope, node: MapNode, name: str) -> bool:
-        if not scope.frame.checkpoint:
-            return False
-        return all(n.checkpoint for n in node.body.nodes if isinstance(n, CallNode))
+    @staticmethod
+    def elements_kept(scope: Scope, node: MapNode) -> bool:
+        """Whether all that the elements of a fan-out run is journaled."""
+        return scope.frame.checkpoint and not scope.g.inner[node.id].unkept
 
     def output_rows(self, fan: Fan, node: MapNode, name: str) -> Rows:
         """The joined list of an output."""

@@ -18,10 +18,13 @@ from wfc.plan.model import (
     SleepNode,
     WaitNode,
 )
-from wfc.runtime.engine.evaluate import Evaluating, hollow
+from wfc.runtime.engine.evaluate import Evaluating, hollow, truth
 from wfc.runtime.engine.graphs import GraphInfo, NodeInfo
 from wfc.runtime.engine.state import DONE, FAILED, RUNNING, WAITING, Fan, Frame, Scope
 from wfc.runtime.values import HOLLOW, ErrorInfo, Inline, Pending, Result, Rows, Value, load_inline
+
+RESULT = "$result"
+"""The name under which the result of the run is kept, where nothing on the way to it was."""
 
 NONE = Inline(obj=None)
 
@@ -190,6 +193,11 @@ class Flow(Evaluating):
         if not scope.alive or scope.status[index] not in (WAITING, DONE):
             return
         if scope.status[index] == DONE and index not in scope.again:
+            unit = scope.g.nodes[index].unit
+            if (
+                unit is not None and index not in scope.loose
+            ):  # what led it is there, the rest is not
+                self.loosen(scope, [i for i in unit.order if scope.status[i] == WAITING])
             return
         scope.status[index] = RUNNING
         node = scope.g.nodes[index].node
@@ -204,6 +212,15 @@ class Flow(Evaluating):
             self._join_group(scope, index, node)
         else:
             self.start_node(scope, index, node)
+
+    def loosen(self, scope: Scope, nodes: list[int]) -> None:
+        """Take nodes out of their unit: each starts by itself when it can."""
+        for i in nodes:
+            if scope.status[i] in (DONE, FAILED):
+                continue
+            scope.loose.add(i)
+            scope.status[i] = WAITING
+            self._await(scope, i, self.needs(scope.g.nodes[i]))
 
     def _join_group(self, scope: Scope, index: int, node: GroupNode) -> None:
         names = list(node.members)
@@ -332,7 +349,7 @@ class Flow(Evaluating):
             else:
                 self.later(self._choose, scope, index, node, number + 1)
 
-        self.compute(scope, index, f"if:{number}", node.arms[number].condition, decided)
+        self.compute(scope, index, f"if:{number}", truth(node.arms[number].condition), decided)
 
     def load(self, value: Value) -> Any:
         """The object of a small value."""

@@ -12,8 +12,8 @@ from wfc.plan.model import (
     WorkflowDef,
 )
 from wfc.runtime.engine.ending import Ending, Outcome
-from wfc.runtime.engine.evaluate import as_pending, fleeting
-from wfc.runtime.engine.flow import NONE
+from wfc.runtime.engine.evaluate import as_pending, fleeting, message
+from wfc.runtime.engine.flow import NONE, RESULT
 from wfc.runtime.engine.records import Hopped
 from wfc.runtime.engine.state import (
     DONE,
@@ -60,7 +60,7 @@ class Frames(Ending):
                 scope.frame.exit = ("fail", error)
                 self.settle(scope, index, NONE)
 
-            self.compute(scope, index, "message", node.message, failed)
+            self.compute(scope, index, "message", message(node.message), failed)
         elif isinstance(node, ContinuationNode):
             self._bind(
                 scope, index, node,
@@ -211,7 +211,7 @@ class Frames(Ending):
         frame.hop += 1
         frame.exit = None
         frame.known = {}
-        frame.attempts = 0
+        frame.failures = {}
         frame.args = args
         frame.target = node.target
         if node.callee == "workflow":
@@ -278,8 +278,19 @@ class Frames(Ending):
             )  # fmt: skip
 
     def revive_argument(self, scope: Scope, name: str) -> None:
-        """A parameter was made from something that was not kept: make that again, then bind anew."""
+        """A parameter was made from something that was not kept: make that again, then bind anew. So
+        was the result, perhaps."""
         frame = scope.frame
+        if name == RESULT:
+            assert frame.exit_at is not None
+            at, leave = frame.exit_at
+            left = at.g.nodes[leave].node
+            assert isinstance(left, ReturnNode)
+            self.compute(
+                at, leave, "return again", left.expr,
+                lambda v, _: self.publish(scope, RESULT, v, True), joined=True,
+            )  # fmt: skip
+            return
         if frame.hop and frame.first is not None:
             self._start_over(frame)
             return
@@ -329,6 +340,8 @@ class Frames(Ending):
 
         for each in names:
             self.revive(place, each, one)
+        if not names:
+            self.later(bound)
 
 
 def _outermost(scope: Scope) -> Scope:

@@ -170,6 +170,20 @@ class GraphInfo:
                 return self.ids[name], tilde + hop, "/".join(parts[end:])
         return None, "", step
 
+    def holder(self, step: str) -> int | None:
+        """The node that a step is of: its own, or what has it inside."""
+        at, _, _ = self.split_step(step)
+        if at is not None:
+            return at
+        for info in self.nodes:
+            todo = [self.inner[suffix] for suffix, _ in inner_graphs(info.node)]
+            while todo:
+                inside = todo.pop()
+                if inside.split_step(step)[0] is not None:
+                    return info.index
+                todo.extend(inside.inner.values())
+        return None
+
 
 def read_graph(graph: Graph, address: str) -> GraphInfo:
     """A graph and all graphs in it, the innermost first. A loop: what follows many branches is deep."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from wfc.runtime.engine.elements import Elements
-from wfc.runtime.engine.evaluate import hollow
+from wfc.runtime.engine.evaluate import ITEMS_AGAIN, hollow
 from wfc.runtime.engine.fans import is_absent
 from wfc.runtime.engine.state import (
     DONE,
@@ -181,8 +181,12 @@ class Joins(Elements):
             self.open_elements(fan, node)
 
     def remake_items(self, fan: Fan, then: Callable[[], None]) -> None:
-        """Make the elements of a fan-out again, whose list was not kept."""
+        """Make the elements of a fan-out again, whose list was not kept: once for all that ask."""
         scope, index = fan.scope, fan.node
+        waiting: list[Callable[[], None]] = scope.state.setdefault((ITEMS_AGAIN, index), [])
+        waiting.append(then)
+        if len(waiting) > 1:
+            return
         node = self.map_node(fan)
 
         def made(value: Value, _volatile: bool) -> None:
@@ -200,7 +204,8 @@ class Joins(Elements):
                 ))  # fmt: skip
                 return
             fan.items = rows
-            then()
+            for call in scope.state.pop((ITEMS_AGAIN, index)):
+                call()
 
         items = node.items
         if node.where_each is not None:
@@ -208,4 +213,4 @@ class Joins(Elements):
             if len(node.targets) > 1:
                 target = ["tuple", [["name", t] for t in node.targets]]
             items = ["comp", "list", None, target, [[node.targets, items, [node.where_each]]]]
-        self.compute(scope, index, "items again", items, made, explode=True, joined=True)
+        self.compute(scope, index, ITEMS_AGAIN, items, made, explode=True, joined=True)

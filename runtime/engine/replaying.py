@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from wfc.plan.model import ExprNode
-from wfc.runtime.engine.evaluate import hollow
-from wfc.runtime.engine.facts import told
+from wfc.runtime.engine.evaluate import ITEMS_AGAIN, hollow
+from wfc.runtime.engine.facts import count_failure, told
 from wfc.runtime.engine.graphs import NodeInfo
 from wfc.runtime.engine.records import (
     Advanced,
@@ -202,7 +202,7 @@ class Replaying(Reports):
             if record.retry_at is None:
                 self.fail(scope, at, record.error)
             else:
-                scope.attempts[at] = scope.attempts.get(at, 0) + 1
+                count_failure(scope.failures, record)
         elif kind == "unit" and scope is not None:
             nodes = self._unit_nodes(scope, index)
             self._forget_unit(scope, index)
@@ -236,6 +236,8 @@ class Replaying(Reports):
         self._grow(kind, scope, fan, frame, nodes, record.index, record.step, record.dynamic, None)
 
     def _replay_computed(self, record: Computed) -> None:
+        if record.key == ITEMS_AGAIN:
+            return
         at = (record.path, record.node, record.key)
         entry = self.undecided.get(at)
         self.retry_undecided.pop(at, None)

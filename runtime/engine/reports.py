@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from wfc.plan.model import BranchNode, CallNode, ExprNode
-from wfc.runtime.engine.evaluate import as_pending, fleeting, hollow, mark_lost
+from wfc.runtime.engine.evaluate import ITEMS_AGAIN, as_pending, fleeting, hollow, mark_lost
 from wfc.runtime.engine.facts import Facts, only
 from wfc.runtime.engine.fans import is_absent
 from wfc.runtime.engine.graphs import forgets
@@ -141,7 +141,8 @@ class Reports(Facts):
         noted: Value = durable(value)
         if explode and isinstance(value, Rows):
             noted = Inline(obj=len(value))
-        self.record(Computed(scope.path, node, key, noted, self.now))
+        if key != ITEMS_AGAIN:
+            self.record(Computed(scope.path, node, key, noted, self.now))
         entry[1](value)
 
     def _on_partial(self, report: Partial) -> None:
@@ -215,7 +216,7 @@ class Reports(Facts):
         index = work.indices[report.offset]
         if work.fan is not None and work.fan.status[index] != RUNNING:
             return
-        attempt = self._attempts(work, index) + 1
+        attempt = self._failures(work, index).get(report.error.task, 0) + 1
         retry = retries_error(report.options, report.error, attempt)
         spread = (zlib.crc32(f"{path}/{node}[{index}]{attempt}".encode()) & 0xFFFF) / 65536
         delay = backoff_seconds(report.options, attempt, spread) if retry else 0.0
@@ -236,15 +237,16 @@ class Reports(Facts):
         index = work.indices[report.offset]
         if work.fan is not None and work.fan.status[index] != RUNNING:
             return
-        step, options, where = self._lost_step(work, report.node)
-        attempt = self._attempts(work, index) + 1
+        step, options, where = self._lost_step(work, index, report.node)
+        task = self._instance(work, index, step)
+        attempt = self._failures(work, index).get(task if step else "", 0) + 1
         kind = "wfc.WorkerLost" if report.kind == "died" else "wfc.TaskTimeout"
         bases = ("builtins.TimeoutError",) if report.kind == "timeout" else ()
         error = ErrorInfo(
             kind,
             report.reason,
             bases=bases,
-            task=self._instance(work, index, step),
+            task=task,
             where=where,
             attempts=attempt,
         )
@@ -265,12 +267,17 @@ class Reports(Facts):
         return f"{work.scope.path}/{step}" if at is None else self.node_path(work.scope, at)
 
     def _lost_step(
-        self, work: Dispatch, step: str
+        self, work: Dispatch, index: int, step: str
     ) -> tuple[str, dict[str, Any], tuple[int, ...] | None]:
         """The call that was lost, its options, and where it stands in the spec."""
         if work.kind == "map" and work.fan is not None:
             body = work.scope.g.inner[self.map_node(work.fan).id]
-            calls = [n.node for n in body.nodes if isinstance(n.node, CallNode)]
+            known = work.fan.known.get(index, ())
+            calls = [
+                n.node
+                for n in body.nodes
+                if isinstance(n.node, CallNode) and n.node.id not in known
+            ]
         elif work.kind == "unit":
             running = [
                 work.scope.g.nodes[i].node for i in work.nodes if work.scope.status[i] == RUNNING
@@ -287,13 +294,14 @@ class Reports(Facts):
             options = self._first_call_options(self.plan.workflows[call.target].body, set())
         return (step or call.id), options, tuple(call.where)
 
-    def _attempts(self, work: Dispatch, index: int) -> int:
+    @staticmethod
+    def _failures(work: Dispatch, index: int) -> dict[str, int]:
+        """How often tasks of an instance have failed, by their ids (see `Work.failures`)."""
         if work.kind == "map" and work.fan is not None:
-            return work.fan.attempts.get(index, 0)
+            return work.fan.failures.get(index, {})
         if work.kind == "frame" and work.frame is not None:
-            return work.frame.attempts
-        running = [i for i in work.nodes if work.scope.status[i] == RUNNING]
-        return work.scope.attempts.get(running[0], 0) if running else 0
+            return work.frame.failures
+        return work.scope.failures
 
     def _attempted(self, record: Attempted, work: Dispatch) -> None:
         self.record(record)
@@ -349,7 +357,7 @@ class Reports(Facts):
                 frame.home = None
                 frame.owns_home = False
                 if any(fleeting(v) for v in frame.args.values()):
-                    self._remake_graph(frame, report.reason)
+                    self._remake_graph(frame)
         for work in list(self.works.values()):
             if work.home == report.home and work.id in self.works:
                 work.home = None
@@ -364,11 +372,9 @@ class Reports(Facts):
                 work.submitted = False
                 self.ready[work.id] = work
 
-    def _remake_graph(self, frame: Frame, reason: str) -> None:
+    def _remake_graph(self, frame: Frame) -> None:
         """The graph of a frame could run only in a process that is gone: run its task again."""
-        if frame.again is None:
-            error = ErrorInfo("wfc.WorkerLost", f"its process is gone: {reason}", task=frame.path)
-            self.abort(frame, ("error", error))
+        if frame.again is None:  # a workflow: what it was given is made again when it is needed
             return
         if frame.scope is not None:
             for info in frame.scope.g.nodes:

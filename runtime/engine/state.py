@@ -24,15 +24,19 @@ from wfc.runtime.values import (
     HOLLOW,
     MISSING,
     Bound,
+    Caught,
     Chunk,
     Column,
     ErrorInfo,
     Hollow,
     Inline,
+    Pairs,
+    Part,
     Raised,
     Rows,
     Transient,
     Value,
+    Waited,
 )
 from wfc.runtime.work import Dynamic, HopState, Shape
 
@@ -123,7 +127,7 @@ class Fan:
     errors: dict[int, ErrorInfo] = field(default_factory=dict)
     members: list[tuple[Scope, int]] | None = None
     items: Rows | None = None
-    attempts: dict[int, int] = field(default_factory=dict)
+    failures: dict[int, dict[str, int]] = field(default_factory=dict)
     known: dict[int, dict[str, Value | HopState | Raised]] = field(default_factory=dict)
     item_values: dict[int, Value] = field(default_factory=dict)
     source: Fan | None = None
@@ -192,7 +196,7 @@ class Scope:
     exports: dict[str, list[str]] = field(default_factory=dict)
     handle_names: set[str] = field(default_factory=set)
     errors: dict[int, ErrorInfo] = field(default_factory=dict)
-    attempts: dict[int, int] = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=dict)
     known: dict[int, dict[str, Value | HopState | Raised]] = field(default_factory=dict)
     volatile: set[str] = field(default_factory=set)
     prefilled: dict[str, Value] = field(default_factory=dict)
@@ -247,7 +251,7 @@ class Frame:
     fans: list[Fan] = field(default_factory=list)
     work: int | None = None
     known: dict[str, Value | HopState | Raised] = field(default_factory=dict)
-    attempts: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
     owns_home: bool = False
     lingering: list[Scope] = field(default_factory=list)
     exit_at: tuple[Scope, int] | None = None
@@ -384,12 +388,20 @@ def kept(chunk: Chunk | int, keep: bool) -> Chunk | int:
     return [durable(v) for v in chunk]
 
 
-def durable(value: Value) -> Value:
-    """A value as it is journaled."""
+def durable(value: Value) -> Any:
+    """A value as it is journaled: one of the same kind, or `HOLLOW`."""
     if isinstance(value, Transient | Bound):
         return HOLLOW
     if isinstance(value, Rows) and any(not isinstance(c, Column) for c in value.chunks):
         return Rows([c if isinstance(c, Column) else [durable(v) for v in c] for c in value.chunks])
+    if isinstance(value, Pairs):
+        return Pairs(durable(value.rows))
+    if isinstance(value, Waited):
+        return Waited(durable(value.ready), value.pending, value.failed, value.timed_out)
+    if isinstance(value, Caught):
+        return Caught(durable(value.value))
+    if isinstance(value, Part):
+        return Part(durable(value.value), value.index, value.count)
     return value
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from itertools import filterfalse
+from typing import Any
 
 from wfc.plan.model import CancelNode, Node, Quorum, ReceiveNode, SleepNode, WaitNode
 from wfc.plan.names import IN_WORDS, NAME
-from wfc.runtime.engine.evaluate import as_pending, hollow
+from wfc.runtime.engine.evaluate import as_pending, hollow, message
 from wfc.runtime.engine.fans import is_absent
 from wfc.runtime.engine.flow import early_key
 from wfc.runtime.engine.joins import Joins
 from wfc.runtime.engine.records import Fired, Signalled
 from wfc.runtime.engine.state import DONE, DROPPED, FAILED, Fan, Scope, Wait
-from wfc.runtime.values import Caught, ErrorInfo, Inline, Pending, Rows, Value, Waited
+from wfc.runtime.values import Caught, ErrorInfo, Inline, Pending, Rows, Value, Waited, inline_size
 
 NONE = Inline(obj=None)
 
@@ -33,7 +34,7 @@ class Waits(Joins):
             )  # fmt: skip
         elif isinstance(node, ReceiveNode):
             self.compute(
-                scope, index, "signal", node.signal,
+                scope, index, "signal", message(node.signal),
                 lambda v, _: self._receive(scope, index, node, str(self.load(v))),
             )  # fmt: skip
         elif isinstance(node, CancelNode):
@@ -67,12 +68,12 @@ class Waits(Joins):
             self.compute(scope, index, "members", node.members, members)
 
     def _wrong(
-        self, scope: Scope, index: int, message: str, kind: str = "TypeError",
+        self, scope: Scope, index: int, text: str, kind: str = "TypeError",
         causes: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         where = scope.g.nodes[index].node.where
         task = self.node_path(scope, index)
-        self.fail(scope, index, ErrorInfo(kind, message, task=task, where=where, causes=causes))
+        self.fail(scope, index, ErrorInfo(kind, text, task=task, where=where, causes=causes))
 
     def _quorum(self, scope: Scope, index: int, node: WaitNode, pending: Pending) -> None:
         share = node.quorum.form == "percent"
@@ -181,8 +182,7 @@ class Waits(Joins):
     def _fan_kept(self, fan: Fan) -> bool:
         if fan.members is not None:
             return all(self.keeps(where, m) for where, m in fan.members)
-        node = self.map_node(fan)
-        return self._output_kept(fan.scope, node, self.fan_names(fan)[0])
+        return self.elements_kept(fan.scope, self.map_node(fan))
 
     def _wait_again(self, scope: Scope, index: int) -> None:
         """Some ready result was not kept: have those made again, the split stays."""
@@ -268,10 +268,11 @@ class Waits(Joins):
             call()
 
     def _sleep(self, scope: Scope, index: int, value: Value) -> None:
+        given: Any = value if inline_size(value) is None else self.load(value)
         try:
-            seconds = float(self.load(value))
+            seconds = float(given)
         except (TypeError, ValueError):
-            self._wrong(scope, index, f"sleep needs seconds, not {self.load(value)!r}")
+            self._wrong(scope, index, f"sleep needs seconds, not {given!r}")
             return
         self.timer(scope, index, seconds, lambda: self.settle(scope, index, NONE))
 

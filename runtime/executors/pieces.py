@@ -48,7 +48,7 @@ class Slicer:
             indices=work.indices[start:stop],
             items=self._rows(start, stop),
             known=_shift(work.known, start, stop),
-            attempts=_shift(work.attempts, start, stop),
+            failures=_shift(work.failures, start, stop),
         )
 
     def weight(self, start: int) -> float:

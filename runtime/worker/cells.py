@@ -23,6 +23,8 @@ from wfc.runtime.values import (
     Hollow,
     Inline,
     Pairs,
+    Part,
+    Pending,
     Result,
     Rows,
     Stored,
@@ -40,7 +42,7 @@ _T = TypeVar("_T")
 
 IMMUTABLE = frozenset({int, float, complex, bool, type(None), str, bytes})
 SCALARS = frozenset({int, float, complex, bool, type(None)})
-VALUES = frozenset({Inline, Stored, Transient, Bound, Hollow, Rows, Pairs, Waited, Caught})
+VALUES = frozenset({Inline, Stored, Transient, Bound, Hollow, Rows, Pairs, Waited, Caught, Part})
 
 _SHORT = 1024
 """A string or tuple item of up to this many characters is packed without a second look."""
@@ -130,12 +132,20 @@ class Source:
 
 
 class Cells:
-    """Makes cells of results and objects of values, for one run."""
+    """Makes cells of results and objects of values, for one run. What is pickled in up to `inline`
+    bytes travels with the reports."""
 
-    def __init__(self, run_id: str, store: Callable[[], ValueStore], large: Large) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        store: Callable[[], ValueStore],
+        large: Large,
+        inline: int = INLINE_LIMIT,
+    ) -> None:
         self._run_id = run_id
         self._store = store
         self._large = large
+        self._inline = inline
         self.homes: dict[int, dict[str, Any]] = {}
 
     # ------------------------------------------------------------------ objects to values
@@ -157,13 +167,13 @@ class Cells:
         try:
             if not _looks_large(value):
                 data = encode(value)
-                if len(data) <= INLINE_LIMIT:
+                if len(data) <= self._inline or type(value) is Pending:  # the engine has to see it
                     return Inline(data)
             buffers = encode_buffers(value)
         except Exception as error:
             raise Unpicklable(f"{_article(value)} cannot be pickled: {_why(error)}") from None
         size = sum(map(len, buffers))
-        if size <= INLINE_LIMIT:
+        if size <= self._inline:
             return Inline(encode(value))
         if not durable:
             handle = self._large.put_large(value)
@@ -209,6 +219,8 @@ class Cells:
             return WaitResult(ready, value.pending, value.failed, value.timed_out)
         if isinstance(value, Caught):
             return Result(ok=True, value=self.load(value.value))
+        if isinstance(value, Part):
+            return value.of(self.load(value.value))
         if isinstance(value, Stored):
             return self._stored(value)
         if isinstance(value, Transient):

@@ -23,7 +23,7 @@ from wfc.runtime.worker.context import WATCH, Stage, awaited
 from wfc.runtime.worker.dynamic import Continuation
 from wfc.runtime.worker.elements import BadResult, Pack, add_outputs
 from wfc.runtime.worker.errors import error_info, expression_error
-from wfc.runtime.worker.frames import Frame, Job, task_arguments
+from wfc.runtime.worker.frames import Frame, Job, attempt_of, task_arguments
 from wfc.runtime.worker.interp import Element
 from wfc.runtime.worker.secrets import redact
 
@@ -45,7 +45,6 @@ class FastElements:
         self.job = job
         self.offset = 0
         self.step: Any = job.steps[0]
-        self._fresh = False
         self._pack = pack
         self._stage = stage
         self.out = out
@@ -89,7 +88,7 @@ class FastElements:
 
     def attempt(self) -> int:
         """See `wfc.attempt`."""
-        return 1 if self._fresh else self.job.work.attempts.get(self.offset, 1)
+        return attempt_of(self.job.work.failures.get(self.offset), self.task_id())
 
     def check(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """See `wfc.runtime.worker.context.Task`."""
@@ -130,7 +129,6 @@ class FastElements:
                 self.offset = at  # as above
                 if at >= job.count:
                     break
-                self._fresh = False
                 item = items[at]
                 if type(item) in VALUES:
                     element = self._element(item)
@@ -165,7 +163,6 @@ class FastElements:
         frame = self._frame
         cells: dict[str, Cell] = {}
         env, src, target = frame.env, frame.src, self._target
-        self._fresh = False
         try:
             if type(item) in VALUES:
                 source = src[target] = Source(item, self.job.cells.load)
@@ -192,8 +189,6 @@ class FastElements:
                     element = Element(self.job, self.offset, self._stage, self.out)
                     element.adopt(position, dict(env), cells, value)
                     return element
-                if keep:
-                    self._fresh = True
                 env[step.id] = value
                 if report and type(value) in SCALARS:
                     cells[step.id] = value

@@ -163,6 +163,11 @@ def task_arguments(frame: Frame, step: CallStep) -> tuple[Sequence[Any], dict[st
     return args, {key: own_argument(frame, name, part) for key, name, part in step.named}
 
 
+def attempt_of(failures: dict[str, int] | None, task: str) -> int:
+    """Which attempt of a task it is, from 1; `failures` as in `Work`."""
+    return 1 + failures.get(task, 0) + failures.get("", 0) if failures else 1
+
+
 class Job:
     """A work, made ready to be run in this process."""
 
@@ -209,9 +214,7 @@ class Job:
         for step in self.graph.steps:
             if step.index not in inside:
                 wanted.update(step.needs)
-        owner = self.graph.owner
-        if owner is not None:  # the body of a fan-out or an arm: its own names may be outputs
-            wanted.update(n for s in self.steps for n in (s.id, *getattr(s, "outputs", ())))
+        wanted.update(self.graph.gives)
         covered = any(u.kind == "region" and set(u.positions) <= inside for u in self.graph.units)
         if (self.graph.regions and not covered) or len(self.steps) == 1:
             wanted.update(step.id for step in self.steps)

@@ -15,7 +15,7 @@ from wfc.plan.expr import ExprError
 from wfc.runtime.policy import retries_error
 from wfc.runtime.steps import CallStep
 from wfc.runtime.storage_errors import StorageError
-from wfc.runtime.values import HOLLOW, MISSING, ErrorInfo, Raised, Result
+from wfc.runtime.values import HOLLOW, MESSAGE_LIMIT, MISSING, ErrorInfo, Raised, Result
 from wfc.runtime.work import Failed, HopState, Report
 from wfc.runtime.worker.cells import IMMUTABLE, VALUES, Source, ValueGone, is_plain, own_copy
 from wfc.runtime.worker.context import WATCH, awaited
@@ -39,8 +39,7 @@ class Element(Outcomes):
         self.stage = stage
         self.out = out
         self.known: dict[str, Any] = dict(job.work.known.get(offset, {}))
-        self.attempts = job.work.attempts.get(offset, 1)
-        self.fresh = False  # past the step that the attempts count for
+        self.failures = job.work.failures.get(offset)
         self.urgent = False  # something is to be reported before anything else is done
         self.exited = False  # the work's own frame has ended by itself
         self.adopted: Continuation | None = None
@@ -180,7 +179,8 @@ class Element(Outcomes):
                     if perf_counter() >= deadline:
                         return False
                 elif kind == "fail":
-                    info = ErrorInfo("wfc.Failure", str(step.run(env)), where=tuple(step.where))
+                    said = str(step.run(env))[:MESSAGE_LIMIT]
+                    info = ErrorInfo("wfc.Failure", said, where=tuple(step.where))
                     raise StepError(frame, step, self._placed(info, frame))
                 else:
                     raise LookupError(f"a worker cannot run a {kind} node")
@@ -223,7 +223,6 @@ class Element(Outcomes):
         if top.checkpoint:
             top.unsent.update((n, c) for n, c in cells.items() if n in kept)
         self.at = top, step
-        self.fresh = bool(kept.intersection(cells)) or step.checkpoint
         self.adopted = made
         self._child(top, step, ())
 
@@ -232,7 +231,6 @@ class Element(Outcomes):
             path = frame.join(step.id)
             found = self.known.get(path)
             if isinstance(found, Raised):
-                self._executed(step)
                 raise StepError(frame, step, found.error)
             if found is not None and not isinstance(found, HopState) and found is not HOLLOW:
                 self._restore(frame, step, found)
@@ -291,18 +289,12 @@ class Element(Outcomes):
             error = raised
         if WATCH.touched:
             self.tidy(frame, step)
-        attempt = self.attempt()
-        call = step.call if step.kind == "resume" else step
-        if call.checkpoint and frame.checkpoint:
-            self.fresh = True
         if error is not None:
+            call = step.call if step.kind == "resume" else step
+            attempt = self.attempt()
             info = error_info(error, self.id_of(frame, step), call.where, attempt)
             raise StepError(frame, step, info, retries_error(call.options, info, attempt))
         return value
-
-    def _executed(self, step: Any) -> None:
-        if step.checkpoint:
-            self.fresh = True
 
 
 def _copies(args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Sequence[Any], dict[str, Any]]:

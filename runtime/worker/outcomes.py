@@ -8,7 +8,7 @@ from wfc.runtime.values import HOLLOW, Bound, ErrorInfo, Result
 from wfc.runtime.work import Failed, Log, Report
 from wfc.runtime.worker.cells import IMMUTABLE, VALUES, Source, Unpicklable, unpicklable_result
 from wfc.runtime.worker.errors import expression_error
-from wfc.runtime.worker.frames import DEEP, Frame
+from wfc.runtime.worker.frames import DEEP, Frame, attempt_of
 from wfc.runtime.worker.hops import Hops, StepError
 from wfc.runtime.worker.secrets import redact
 
@@ -26,8 +26,7 @@ class Outcomes(Hops):
     """The part of the interpreter that knows about results. See `wfc.runtime.worker.interp.Element`."""
 
     stage: Any
-    attempts: int
-    fresh: bool
+    failures: dict[str, int] | None
     urgent: bool
     exited: bool
     result: Any
@@ -43,7 +42,7 @@ class Outcomes(Hops):
 
     def attempt(self) -> int:
         """See `wfc.attempt`."""
-        return 1 if self.fresh else self.attempts
+        return attempt_of(self.failures, self.task_id()) if self.failures else 1
 
     def check(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """See `wfc.runtime.worker.context.Task`."""

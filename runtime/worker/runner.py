@@ -12,7 +12,7 @@ from wfc.plan.model import Plan
 from wfc.runtime.functions import load
 from wfc.runtime.linked import Linked
 from wfc.runtime.storage_errors import StorageError
-from wfc.runtime.values import ErrorInfo
+from wfc.runtime.values import INLINE_LIMIT, ErrorInfo
 from wfc.runtime.valuestore import ValueStore, open_values
 from wfc.runtime.work import Failed, Hop, Log, Program, Report, ValueLost, Work
 from wfc.runtime.worker.cells import Cells, Large, NoLarge, ValueGone
@@ -37,7 +37,8 @@ class Runner:
 
     `large` is the executor's own way for large values; `functions`, `store` and `registry` replace
     what the program names (for tests, and for executors in the coordinator's own process). With `capture`
-    what tasks print is reported; without it goes where it always goes (a debugger needs that).
+    what tasks print is reported; without it goes where it always goes (a debugger needs that). Values
+    of more than `inline` bytes are stored, or are put into `large`.
 
     `between` is false while an element is under way: a batch that is given up then has to start that
     element again from what was reported of it.
@@ -52,6 +53,7 @@ class Runner:
         store: ValueStore | None = None,
         capture: bool = True,
         flush: float = FLUSH,
+        inline: int = INLINE_LIMIT,
         worker: str = "",
         registry: Registry | None = None,
     ) -> None:
@@ -62,7 +64,7 @@ class Runner:
         self._capture = capture
         self._flush = flush
         self._worker = worker or f"{socket.gethostname()}:{os.getpid()}"
-        self._cells = Cells(program.run_id, self._values, large or NoLarge())
+        self._cells = Cells(program.run_id, self._values, large or NoLarge(), inline)
         self._registry = registry
         self._out: list[Report] = []
         self._deadline = 0.0

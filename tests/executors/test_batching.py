@@ -115,7 +115,7 @@ def test_a_slice_has_the_items_of_its_indices(sizes: list[int], data: st.DataObj
         "main",
         items=Rows(chunks),  # type: ignore[arg-type]
         indices=range(100, 100 + at),
-        attempts={0: 2, at - 1: 3},
+        failures={0: {"a": 2}, at - 1: {"a": 3}},
     )
     start = data.draw(st.integers(0, at - 1))
     stop = data.draw(st.integers(start + 1, at))
@@ -123,8 +123,8 @@ def test_a_slice_has_the_items_of_its_indices(sizes: list[int], data: st.DataObj
     assert piece.items is not None
     assert load_inline(piece.items) == list(range(start, stop))
     assert list(piece.indices) == list(range(100 + start, 100 + stop))
-    attempts = {0: 2, at - 1: 3}
-    assert piece.attempts == {k - start: v for k, v in attempts.items() if start <= k < stop}
+    failures = {0: {"a": 2}, at - 1: {"a": 3}}
+    assert piece.failures == {k - start: v for k, v in failures.items() if start <= k < stop}
 
 
 def test_a_slice_of_a_million_costs_nothing_per_element() -> None:

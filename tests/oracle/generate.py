@@ -54,7 +54,7 @@ FUNCTIONS = (
     Fn("words", (INTS,), STRS, names=("xs",)),
     Fn("keyed", (INTS,), DICT, names=("xs",)),
 )
-EXTRA = ("merge", "both", "flat")
+EXTRA = ("merge", "both", "flat", "hold", "use")
 OPTIONS = ("max_retries=2", "num_cpus=0.5", "priority=1", "backoff=10ms", 'name="step"')
 
 
@@ -385,6 +385,8 @@ class Body:
             options.append((2, self._wait))
         if knobs.timers:
             options.append((1, self._timer))
+        if knobs.modifiers:
+            options.append((2, self._held))
         return bool(self.pick(*options))
 
     def _bind_expr(self) -> None:
@@ -401,6 +403,18 @@ class Body:
             text += f" after ({choice(self.source, done)})"
         self.bind(self.stem(type_), type_, text, call=True)
         return None
+
+    def _held(self) -> None:
+        """An object that cannot leave its process, and what uses it there, with calls that are made
+        elsewhere between."""
+        held = self.fresh("held")
+        uses = between(self.source, 1, 3)
+        if not self.afford(1 + uses):
+            return
+        self.spend(1 + uses)
+        self.line(f"{held} = nocheckpoint inplace hold({self.expr(INT, 1)})")
+        for _ in range(uses):
+            self.bind("n", INT, f"inplace use({held}, {self.expr(INT, 2)})", call=True)
 
     def _unpacked(self) -> None:
         first, second = self.fresh("n"), self.fresh("n")

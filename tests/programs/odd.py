@@ -204,3 +204,11 @@ def waits_and_signals(n: int) -> list[object]:
 
 def is_ok(result: wfc.Result) -> bool:
     return result.ok
+
+
+def numbers(n: int) -> list[int]:
+    return list(range(n))
+
+
+def paired(data: bytes, i: int) -> tuple[bytes, int]:
+    return data, i

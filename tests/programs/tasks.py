@@ -87,5 +87,26 @@ def words(xs: list[int]) -> list[str]:
     return [f"w{x}" for x in xs]
 
 
+class Held:
+    """A number that cannot leave its process."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __repr__(self) -> str:
+        return f"Held({self.number})"
+
+    def __reduce__(self) -> str:
+        raise TypeError(f"{self} cannot leave its process")
+
+
+def hold(a: int) -> Held:
+    return Held(a)
+
+
+def use(held: Held, b: int) -> int:
+    return held.number * b % 101
+
+
 def keyed(xs: list[int]) -> dict[str, int]:
     return {f"k{i}": x for i, x in enumerate(xs)}

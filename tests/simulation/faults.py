@@ -33,9 +33,17 @@ class Faults:
 
 
 NONE = Faults()
-USUAL = Faults(crash=12, storage=6, died=15, home=10, value=10, duplicate=40)
+USUAL = Faults(crash=12, storage=6, died=15, home=100, value=30, duplicate=40)
 HARSH = Faults(
-    crash=60, storage=30, died=60, home=40, value=40, duplicate=150, stale=8, clock=15, crashes=12
+    crash=60,
+    storage=30,
+    died=40,
+    home=300,
+    value=100,
+    duplicate=150,
+    stale=15,
+    clock=15,
+    crashes=12,
 )
 
 

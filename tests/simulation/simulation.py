@@ -20,11 +20,13 @@ from tests.simulation.faults import Faults, Injector
 from tests.simulation.journal import DiskFullError, FakeJournal, FencedError
 from tests.simulation.world import Called, Objects, World
 from wfc.runtime.engine import records as rec
-from wfc.runtime.values import Hollow, Inline
+from wfc.runtime.values import INLINE_LIMIT, Hollow, Inline
 from wfc.runtime.work import Done, Partial
 
 EPOCH = 1_700_000_000.0
 MAX_STEPS = 20_000
+TINY = 8
+"""Bytes from which on values are large in half of all runs: nearly all lists, and none of numbers."""
 
 
 class CrashError(Exception):
@@ -100,6 +102,7 @@ class Simulation:
             for name, payloads in signals.items()
             for i, payload in enumerate(payloads)
         ]
+        self.inline = TINY if chance(source, 50) else INLINE_LIMIT
         self.skew = 0.0
         self.epoch = 0
         self.sleeper: Sleeper | None = None
@@ -117,7 +120,7 @@ class Simulation:
             self.source,
             self.injector,
             self.world.interpret,
-            lambda: self.world.process(objects),
+            lambda: self.world.process(objects, self.inline),
             objects.found,
             self.now,
         )

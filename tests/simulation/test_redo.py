@@ -15,7 +15,7 @@ from tests.programs.runner import case_of, plain, reference
 from tests.simulation.faults import NONE, USUAL
 from tests.simulation.simulation import Simulation
 from tests.simulation.verdict import KNOBS, Replayed, Trial, functions, limited, result, trial
-from tests.simulation.world import World
+from tests.simulation.world import Values, World
 from wfc.runtime.coordinator import RECORDS, without_failure
 from wfc.runtime.engine import records as rec
 from wfc.runtime.redo import redo
@@ -43,11 +43,11 @@ def changed(fn: Callable[..., Any]) -> Callable[..., Any]:
     return before
 
 
-def part_of_a_run(tried: Trial, source: Source, names: set[str]) -> list[Any]:
+def part_of_a_run(tried: Trial, source: Source, names: set[str], values: Values) -> list[Any]:
     """The records of a run with the old code of these tasks, which was stopped somewhere."""
     of_old = functions(tried.plan)
     of_old.update((name, changed(of_old[name])) for name in names)
-    world = World(tried.plan, of_old, tried.linked)
+    world = World(tried.plan, of_old, tried.linked, values=values)
     case = tried.case
     simulation = Simulation(source, world, case.params, case.signals, USUAL)
     with limited(10.0):
@@ -61,9 +61,9 @@ def part_of_a_run(tried: Trial, source: Source, names: set[str]) -> list[Any]:
     return [record for record in kept if not isinstance(record, rec.Ended)]
 
 
-def finish(tried: Trial, source: Source, kept: list[Any]) -> None:
+def finish(tried: Trial, source: Source, kept: list[Any], values: Values) -> None:
     """Go on from these records with the code of today, and compare the end with the reference."""
-    world = World(tried.plan, functions(tried.plan), tried.linked)
+    world = World(tried.plan, functions(tried.plan), tried.linked, values=values)
     case = tried.case
     simulation = Simulation(source, world, case.params, case.signals, NONE)
     seen = {record.id for record in kept if isinstance(record, rec.Signalled)}
@@ -101,12 +101,13 @@ def test_a_run_that_is_redone_ends_as_a_new_one(part: int) -> None:
             continue
         one = tried.plan.tasks[tasks[source.below(len(tasks))]]
         names = {n for n, t in tried.plan.tasks.items() if t.qualname == one.qualname}
-        records = part_of_a_run(tried, source, names)
+        values = Values()
+        records = part_of_a_run(tried, source, names, values)
         if not records:
             continue
         kept = redo(records, tried.plan, tried.plan, names)
         try:
-            finish(tried, source, kept)
+            finish(tried, source, kept, values)
         except Exception as error:
             raise AssertionError(
                 f"program {seed}, changed {sorted(names)}: {error}\n{made}\n"
@@ -120,7 +121,7 @@ def test_without_a_change_all_is_kept() -> None:
     for seed in range(60):
         source = Seeded(f"redo {seed}")
         tried = trial(case_of(program(Seeded(seed), KNOBS[seed % 2])), seed % 3 != 0)
-        records = part_of_a_run(tried, source, set())
+        records = part_of_a_run(tried, source, set(), Values())
         if any(isinstance(record, rec.Grew) for record in records):
             continue
         kept = redo(records, tried.plan, tried.plan, set())

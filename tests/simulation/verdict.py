@@ -19,9 +19,8 @@ from tests.simulation.simulation import Ended, Simulation, StuckError
 from tests.simulation.world import World
 from wfc.dsl import ast
 from wfc.plan.model import Plan
-from wfc.runtime.codec import decode_buffer
 from wfc.runtime.linked import Linked
-from wfc.runtime.values import Stored, load_inline
+from wfc.runtime.reading import load_value
 
 LIMIT = 10.0
 KNOBS = (SMALL, replace(SMALL, splits=True), Knobs(), Knobs(splits=True))
@@ -147,11 +146,7 @@ def judge_calls(ended: Ended, expected: Outcome, names: set[str], exact: bool) -
 
 def result(value: Any, world: World) -> Any:
     """The object of a run's result."""
-    if value is None:
-        return None
-    if isinstance(value, Stored):
-        return decode_buffer(world.values.get(value.key, value.size, value.seal))
-    return load_inline(value)
+    return None if value is None else load_value(value, world.values)
 
 
 # --------------------------------------------------------------------------- by choices

@@ -130,8 +130,8 @@ class World:
     def engine(self) -> WatchedEngine:
         return WatchedEngine(self.plan)
 
-    def process(self, objects: Objects) -> Process:
-        """A new process of the executor."""
+    def process(self, objects: Objects, inline: int) -> Process:
+        """A new process of the executor; larger values than `inline` bytes are not sent inline."""
         runner = Runner(
             self.program,
             objects,
@@ -139,6 +139,7 @@ class World:
             store=self.values,
             capture=False,
             flush=0.0,
+            inline=inline,
             worker="simulated",
         )
         runner._registry = Registry(self.linked, lambda: self.recorded)

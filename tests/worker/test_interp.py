@@ -256,7 +256,7 @@ def test_a_failure_that_may_be_retried_is_reported_though_it_is_caught() -> None
     )
     failed = failure(run(made(flow), work("main")))
     assert (failed.node, failed.options, failed.error.attempts) == ("a", options, 1)
-    again = work("main", known={0: {"n": value(1)}}, attempts={0: 2})
+    again = work("main", known={0: {"n": value(1)}}, failures={0: {"main/a": 1}})
     got = result(made(flow), again)
     assert (got.ok, got.error.attempts) == (False, 2)
 

@@ -284,10 +284,10 @@ def test_a_failed_element_does_not_hold_up_its_neighbours() -> None:
 
 def test_ids_and_attempts() -> None:
     one = fan(call("f", "who", [name("x")]))
-    found = columns(run(one, elements([1, 2], attempts={1: 3})))["f"]
+    found = columns(run(one, elements([1, 2], failures={1: {"main/m[1]/f": 2}})))["f"]
     assert found == [("main/m[0]/f", 1), ("main/m[1]/f", 3)]
     two = flow([call("a", "who"), call("b", "who"), ret(["list", [name("a"), name("b")]])])
-    assert result(two, work("main", attempts={0: 2})) == [("main/a", 2), ("main/b", 1)]
+    assert result(two, work("main", failures={0: {"main/a": 1}})) == [("main/a", 2), ("main/b", 1)]
     assert who() == ("local", 1)
 
 

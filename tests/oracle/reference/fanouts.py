@@ -69,7 +69,7 @@ class FanOuts(Expressions):
         simple = len(expr.generators) == 1 and expr.key is None
         members: list[Cell] = []
         try:
-            sources = self._elements(first.iterable, scope) if given is None else given
+            sources = self._elements(first.iterable, scope, managed) if given is None else given
         except FailuresError as failed:
             return Fan([Cell(errors=failed.errors)], simple, expr.key is not None)
         for source in sources:
@@ -90,9 +90,10 @@ class FanOuts(Expressions):
                 members.append(Cell(errors=failed.errors, trace=trace, sources=[source]))
         return Fan(members, simple, expr.key is not None)
 
-    def _elements(self, iterable: ast.Expr, scope: Scope) -> list[Cell]:
-        """What a fan-out runs over, element by element where that is itself a fan-out."""
-        fan = self.fan(iterable, scope)
+    def _elements(self, iterable: ast.Expr, scope: Scope, managed: bool = False) -> list[Cell]:
+        """What a fan-out runs over, element by element where that is itself a fan-out: then what a wait
+        looks after in the one, it looks after in the other."""
+        fan = self.fan(iterable, scope, managed=managed)
         if fan is not None and not fan.keyed:
             return fan.elements()
         value = self.value(iterable, scope)
