@@ -55,7 +55,8 @@ FUNCTIONS = (
     Fn("keyed", (INTS,), DICT, names=("xs",)),
 )
 EXTRA = ("merge", "both", "flat", "hold", "use")
-OPTIONS = ("max_retries=2", "num_cpus=0.5", "priority=1", "backoff=10ms", 'name="step"')
+AGAIN = 'max_retries=4, retry_exceptions=["Flaky"]'
+OPTIONS = ("num_cpus=0.5", "priority=1", 'name="step"', AGAIN, AGAIN, f"{AGAIN}, backoff=10ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +330,7 @@ class Body:
             text = f"nocheckpoint {text}"
         if inplace:
             return f"inplace {text}"
-        if task and chance(self.source, 10):
+        if task and chance(self.source, 25):
             text += f" with ({choice(self.source, OPTIONS)})"
         return text
 

@@ -14,6 +14,7 @@ class Faults:
 
     `stale`: the coordinator is believed dead, and another one takes over; later it wakes up and tries
     to commit. `clock`: the wall clock is set back, by up to twenty minutes.
+    `raises`: a task that may be tried again raises, as long as it has attempts left.
     `losses` and `homes` bound how many processes may die in one run, since a task whose workers keep
     dying fails in the end. `crash` is asked at every record and at every step of the loop.
     """
@@ -23,6 +24,7 @@ class Faults:
     died: int = 0
     home: int = 0
     value: int = 0
+    raises: int = 0
     duplicate: int = 0
     cancel: int = 0
     stale: int = 0
@@ -33,13 +35,14 @@ class Faults:
 
 
 NONE = Faults()
-USUAL = Faults(crash=12, storage=6, died=15, home=100, value=30, duplicate=40)
+USUAL = Faults(crash=12, storage=6, died=15, home=100, value=30, raises=400, duplicate=40)
 HARSH = Faults(
     crash=60,
     storage=30,
     died=40,
     home=300,
     value=100,
+    raises=500,
     duplicate=150,
     stale=15,
     clock=15,

@@ -86,6 +86,7 @@ class Simulation:
         self.world = world
         self.params = dict(params)
         self.injector = Injector(source, faults)
+        world.raises = lambda: self.injector.strikes("raises")
         self.journal = FakeJournal()
         self.entry = world.plan.entry
         self.now = EPOCH

@@ -21,7 +21,18 @@ PROGRAMS = 250
 CANCELLED = replace(USUAL, cancel=30)
 FAULTS = (NONE, NONE, USUAL, USUAL, CANCELLED, HARSH, HARSH, HARSH)
 PARTS = 10
-EVERY_KIND = {"crash", "storage", "died", "home", "value", "duplicate", "cancel", "stale", "clock"}
+EVERY_KIND = {
+    "crash",
+    "storage",
+    "died",
+    "home",
+    "value",
+    "raises",
+    "duplicate",
+    "stale",
+    "clock",
+    "cancel",
+}
 
 
 def made(seed: int, optimize: bool = True) -> Trial:

@@ -10,13 +10,16 @@ from typing import Any
 
 from tests.oracle.reference import CallRecord, Split
 from tests.simulation.executor import Process
+from tests.simulation.faults import USUAL
 from wfc.plan.model import Plan
 from wfc.runtime.codec import Buffer
 from wfc.runtime.engine import Engine
 from wfc.runtime.executors.pieces import Slicer, rebase
 from wfc.runtime.linked import Linked
+from wfc.runtime.policy import max_retries
 from wfc.runtime.work import Program, Report, Work
-from wfc.runtime.worker.dynamic import task_id
+from wfc.runtime.worker.context import WATCH
+from wfc.runtime.worker.dynamic import attempt, task_id
 from wfc.runtime.worker.registry import Registry
 from wfc.runtime.worker.runner import Runner
 
@@ -105,6 +108,18 @@ class Objects:
         return self.found[handle]
 
 
+class Flaky(Exception):  # noqa: N818 - specs name it
+    """What a task now and then raises that is tried again after it."""
+
+
+def _retries(task: Any) -> int:
+    """How often the task that runs may be tried again after `Flaky`, its process being lost besides."""
+    step = task.at[1] if hasattr(task, "at") else task.step
+    options = getattr(getattr(step, "call", step), "options", {})
+    listed = options.get("retry_exceptions") or ()
+    return max_retries(options) - USUAL.losses if listed is True or "Flaky" in listed else 0
+
+
 @dataclass
 class World:
     """Everything of a run that is not the coordinator."""
@@ -114,6 +129,7 @@ class World:
     linked: Linked
     calls: list[Called] = field(default_factory=list)
     values: Values = field(default_factory=Values)
+    raises: Callable[[], bool] = field(default=lambda: False)
 
     def __post_init__(self) -> None:
         self.recorded = {name: self._recorded(fn) for name, fn in self.functions.items()}
@@ -122,6 +138,8 @@ class World:
     def _recorded(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(fn)
         def call(*args: Any, **kwargs: Any) -> Any:
+            if attempt() <= _retries(WATCH.task) and self.raises():
+                raise Flaky
             self.calls.append(Called(task_id(), CallRecord.of(fn, args, kwargs)))
             return fn(*args, **kwargs)
 

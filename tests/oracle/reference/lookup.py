@@ -112,6 +112,9 @@ class Lookup:
         handled: set[str] = set()
         joined: set[str] = set()
         over: list[tuple[str | None, str]] = []
+        lists: set[str] = (
+            set()
+        )  # what single calls give: nobody goes over them before they are there
 
         def names_in(node: Any) -> None:
             joined.update(part.id for part in walk(node) if isinstance(part, ast.Name))
@@ -145,8 +148,12 @@ class Lookup:
                     node.value, workflow.file
                 ):
                     chained(node.value, only)
+                elif only is not None and isinstance(node.value, ast.Name):
+                    over.append((only, node.value.id))  # another name for the same calls
                 else:
                     visit(node.value)
+                    if only is not None and isinstance(node.value, ast.Call):
+                        lists.add(only)
             elif isinstance(node, tuple):
                 for item in node:
                     visit(item)
@@ -157,7 +164,7 @@ class Lookup:
         def chained(node: ast.Comprehension, name: str | None) -> None:
             """A fan-out over a fan-out, element by element, joins it unless it is looked after."""
             first = node.generators[0]
-            if isinstance(first.iterable, ast.Name):
+            if isinstance(first.iterable, ast.Name) and first.iterable.id not in lists:
                 over.append((name, first.iterable.id))
                 visit((first.targets, first.conditions))
             else:
