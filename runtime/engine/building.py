@@ -216,9 +216,11 @@ class Building(Waits):
             return None
         scope, node = fan.scope, self.map_node(fan)
         indices = work.indices
-        if not self._all_running(fan, indices):
-            indices = work.indices = [k for k in indices if fan.status[k] == RUNNING]
+        if work.gone or not self._all_running(fan, indices):
+            here = (k for offset, k in enumerate(indices) if offset not in work.gone)
+            indices = work.indices = [k for k in here if fan.status[k] == RUNNING]
             work.left = len(indices)
+            work.gone = set()
         if not len(indices):
             self.works.pop(work.id, None)
             return None

@@ -214,7 +214,7 @@ class Reports(Facts):
             return
         path, node = self._place_of(work)
         index = work.indices[report.offset]
-        if work.fan is not None and work.fan.status[index] != RUNNING:
+        if self._is_gone(work, report.offset):
             return
         attempt = self._failures(work, index).get(report.error.task, 0) + 1
         retry = retries_error(report.options, report.error, attempt)
@@ -222,7 +222,9 @@ class Reports(Facts):
         delay = backoff_seconds(report.options, attempt, spread) if retry else 0.0
         due = self.now + delay if retry else None
         self._attempted(
-            Attempted(path, node, index, report.node, report.error, self.now, due), work
+            Attempted(path, node, index, report.node, report.error, self.now, due),
+            work,
+            report.offset,
         )
 
     def _on_lost(self, report: Lost) -> None:
@@ -235,7 +237,7 @@ class Reports(Facts):
             return
         path, node = self._place_of(work)
         index = work.indices[report.offset]
-        if work.fan is not None and work.fan.status[index] != RUNNING:
+        if self._is_gone(work, report.offset):
             return
         step, options, where = self._lost_step(work, index, report.node)
         task = self._instance(work, index, step)
@@ -255,7 +257,9 @@ class Reports(Facts):
         else:
             retry = retries_error(options, error, attempt)
         due = self.now if retry else None
-        self._attempted(Attempted(path, node, index, step, error, self.now, due), work)
+        self._attempted(
+            Attempted(path, node, index, step, error, self.now, due), work, report.offset
+        )
 
     def _instance(self, work: Dispatch, index: int, step: str) -> str:
         """The id of a call inside a work."""
@@ -303,9 +307,17 @@ class Reports(Facts):
             return work.frame.failures
         return work.scope.failures
 
-    def _attempted(self, record: Attempted, work: Dispatch) -> None:
+    @staticmethod
+    def _is_gone(work: Dispatch, offset: int) -> bool:
+        """Whether an element is not (or no longer) this work's to tell of: reports may come twice."""
+        if work.fan is None:
+            return False
+        return offset in work.gone or work.fan.status[work.indices[offset]] != RUNNING
+
+    def _attempted(self, record: Attempted, work: Dispatch, offset: int) -> None:
         self.record(record)
         if work.kind == "map" and work.fan is not None:
+            work.gone.add(offset)
             work.left -= 1
             if work.left <= 0:
                 self.works.pop(work.id, None)
@@ -328,7 +340,7 @@ class Reports(Facts):
             return
         path, node = self._place_of(work)
         index = work.indices[report.offset]
-        if work.fan is not None and work.fan.status[index] != RUNNING:
+        if self._is_gone(work, report.offset):
             return
         bound = any(fleeting(v) for v in report.dynamic.env.values())
         if not bound:
@@ -339,6 +351,7 @@ class Reports(Facts):
         self._grow(work.kind, work.scope, work.fan, work.frame, work.nodes, index, report.node,
                    report.dynamic, home)  # fmt: skip
         if work.kind == "map" and work.fan is not None:
+            work.gone.add(report.offset)
             work.left -= 1
             if work.left <= 0:
                 self.works.pop(work.id, None)

@@ -269,7 +269,8 @@ class Dispatch:
     """A work under way: what it stands for. `kind` is unit, map, frame or expr.
 
     `unanchored` are its frames (offset and relative path) that hopped with what only their process
-    has: nothing inside of them can be kept, since it could not be told which hop it belongs to.
+    has: nothing inside of them can be kept, since it could not be told which hop it belongs to. `gone`
+    are the offsets of elements that have failed, or become graphs: they are no longer of this work.
     """
 
     id: int
@@ -285,6 +286,7 @@ class Dispatch:
     park: bool = False
     left: int = 0
     unanchored: set[tuple[int, str]] = field(default_factory=set)
+    gone: set[int] = field(default_factory=set)
 
 
 class Core(ABC):  # noqa: B024

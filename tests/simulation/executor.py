@@ -221,6 +221,9 @@ class FakeExecutor:
             self._drop(element)
             if process not in self.homes.values():
                 self.idle.append(process)
+            if isinstance(report, ValueLost):  # the engine submits anew what is left of it
+                for other in list(self.active.get(work.id, ())):
+                    self._drop(other)
         else:
             self._later(element)
 
