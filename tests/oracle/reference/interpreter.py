@@ -222,13 +222,23 @@ class Reference(Calls):
             return self._block(statement.orelse, scope)
         except FailuresError as failed:
             scope.frame.errors |= failed.errors
-            for part in walk(statement):
+            bodies = [b for c, b in statement.arms if not self._never(c, scope)]
+            for part in walk((*bodies, statement.orelse)):
                 if isinstance(part, (ast.Return, ast.Continuation)) or is_fail(part):
                     return Broken()
                 if isinstance(part, ast.Assign):
                     for target in part.targets:
                         scope.cells[target.id] = Cell(errors=failed.errors)
             return None
+
+    def _never(self, condition: ast.Expr, scope: Scope) -> bool:
+        """Whether a condition is false whatever the values are: nothing has to wait for it."""
+        if any(isinstance(part, (ast.Name, ast.Call)) for part in walk(condition)):
+            return False
+        try:
+            return not attempt(lambda: bool(self.value(condition, scope)))
+        except FailuresError:
+            return False
 
 
 def evaluate(
