@@ -23,6 +23,14 @@ def size_of(data: bytes) -> int:
     return len(data)
 
 
+def counted(n: int) -> list[int]:
+    return list(range(n))
+
+
+def heavy(n: int) -> list[tuple[bytes, int]]:
+    return [(bytes(100_000), i) for i in range(n)]
+
+
 def lock() -> Any:
     return threading.Lock()
 

@@ -65,6 +65,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, engine: dict[str, Any]) -> Ran
 
 VALUES = {
     "large": 200_000_000,  # bytes of a result that is passed on
+    "apart": [[0, 2, 4], [100_000, 100_001], 1],  # of a list of 150 KB, and of pairs of 100 KB
     "kept_inside": "lock",
     "loud": 100_000,
     "long": 1_000_000,
