@@ -49,7 +49,8 @@ class Element:
     def instance(self) -> tuple[Any, ...]:
         """What it is an instance of: the same for every attempt."""
         work = self.work
-        return (work.path, work.graph, work.nodes, work.map, work.indices[self.offset], work.hop)
+        graph = work.dynamic.digest if work.dynamic is not None else work.graph
+        return (work.path, graph, work.nodes, work.map, work.indices[self.offset], work.hop)
 
 
 class FakeExecutor:
