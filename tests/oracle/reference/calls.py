@@ -43,11 +43,14 @@ class Calls(FanOuts):
             }
             return attempt(lambda: BUILTINS[callee](*args, **kwargs))
         simple = dotted_name(call.func).rpartition(".")[2]
-        path = f"{scope.path}/{name}" if name else scope.unnamed(simple)
+
+        def path() -> str:  # a call has its number after those that it is given the results of
+            return f"{scope.path}/{name}" if name else scope.unnamed(simple)
+
         return self._prepare(call, scope, path)(None)
 
     def _prepare(
-        self, call: ast.Call, scope: Scope, path: str
+        self, call: ast.Call, scope: Scope, path: Callable[[], str]
     ) -> Callable[[list[Callable[[], None]] | None], Any]:
         """Evaluate the arguments of a call; the result makes the call.
 
@@ -71,13 +74,15 @@ class Calls(FanOuts):
         nocheckpoint = scope.frame.nocheckpoint or call.modifiers.nocheckpoint is not None
         trace = scope.trace
 
+        at = path()
+
         def run(finals: list[Callable[[], None]] | None = None) -> Any:
             if isinstance(callee, str):
                 return self._special(callee, args, kwargs)
             if isinstance(callee, Workflow):
                 if finals is not None:
-                    return self._frame(callee, args, kwargs, path, trace, nocheckpoint, finals)
-                return self.call_workflow(callee, args, kwargs, path, trace, nocheckpoint)
+                    return self._frame(callee, args, kwargs, at, trace, nocheckpoint, finals)
+                return self.call_workflow(callee, args, kwargs, at, trace, nocheckpoint)
             inplace = callee.inplace or call.modifiers.inplace is not None
             keep = not (nocheckpoint or callee.nocheckpoint)
             return self.call_task(callee.fn, args, kwargs, trace, inplace, keep, scope.frame)

@@ -179,7 +179,7 @@ class Reference(Calls):
                 return Returned(join(self.value(statement.value, scope)))
             call = statement.call
             assert isinstance(call, ast.Call)
-            run = self._prepare(call, scope, next_hop(scope.frame.path))
+            run = self._prepare(call, scope, lambda: next_hop(scope.frame.path))
         except FailuresError as failed:
             errors |= failed.errors
             return (
