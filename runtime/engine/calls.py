@@ -162,11 +162,9 @@ class Calls(Flow):
 
     def _carried(self, scope: Scope, node: CallNode) -> bool:
         workflow = self.plan.workflows[node.target]
-        if workflow.carried is None or (
-            scope.frame.home is not None and workflow.carried == "chain"
-        ):
+        if workflow.carried is None or (scope.frame.bound and workflow.carried == "chain"):
             return False
-        return not (node.inplace and scope.frame.home is None and node.region is None)
+        return not (node.inplace and not scope.frame.bound and node.region is None)
 
     def _passes_handles(self, scope: Scope, node: CallNode) -> bool:
         for arg in (*node.args, *node.kwargs.values()):

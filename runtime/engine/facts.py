@@ -289,6 +289,8 @@ class Facts(Building):
         else:
             child = self._nested_growth(kind, scope, fan, frame, nodes, index, step, dynamic, home)
         child.owns_home = home is not None
+        calls = (n.node for n in self.book.dynamic(dynamic.graph, dynamic.digest).nodes)
+        child.bound = any(isinstance(call, CallNode) and call.inplace for call in calls)
         child.hop = 1
         self.frames[child.path] = child
         self.enter(child)

@@ -90,7 +90,7 @@ class Flow(Evaluating):
         for info in g.nodes:
             if not is_managed(scope, info.node):
                 scope.open += 1
-            if info.unit is not None and frame.home is not None and info.unit.inplace:
+            if info.unit is not None and frame.bound and info.unit.inplace:
                 scope.loose.add(info.index)  # plain and inplace calls of it go separate ways
             if info.unit is None or info.index in scope.loose:
                 names, handles = self.needs(info)

@@ -102,13 +102,13 @@ class Frames(Ending):
     ) -> None:  # fmt: skip
         """Open the frame of a workflow call; its result is the node's value."""
         node = scope.g.nodes[index].node
-        inplace = isinstance(node, CallNode) and node.inplace
         frame = Frame(
             path, target, workflow, lambda out: self.frame_out(scope, index, out),
             self.keeps(scope, index), args=args, parent=scope.frame, caller=(scope, index),
         )  # fmt: skip
-        if inplace:
+        if isinstance(node, CallNode) and node.inplace:
             frame.home = scope.frame.home or self._region_home(scope, node)
+            frame.bound = scope.frame.bound or self._region_of(scope, node, []) is not None
         scope.children.append(frame)
         scope.state[("frame", index)] = frame
         self.frames[path] = frame
@@ -138,9 +138,9 @@ class Frames(Ending):
             return False
         if frame.workflow.finally_ is not None:
             return False
-        if frame.home is not None and frame.workflow.carried == "chain":
+        if frame.bound and frame.workflow.carried == "chain":
             return False  # its plain calls belong elsewhere
-        if frame.home is None and frame.hop == 0 and frame.workflow.carried == "chain":
+        if frame.hop == 0 and frame.workflow.carried == "chain":
             # Calls of a single frame stay visible one by one; a unit carries them all the same.
             return frame.parent is not None
         return all(as_pending(v) is None for v in frame.args.values())
@@ -265,7 +265,11 @@ class Frames(Ending):
                 work.nodes = [i for i in work.nodes if i != index]
         ended: Frame | None = scope.state.get(("ended", index))
         if ended is None or ended.exit_at is None or not ended.exit_at[0].alive:
-            self.later(self.start, scope, index)
+            if isinstance(scope.g.nodes[index].node, CallNode):
+                # What it was given in a unit may not be known here yet.
+                self._await(scope, index, self.needs(scope.g.nodes[index]))
+            else:
+                self.later(self.start, scope, index)
             return
         at, leave = ended.exit_at
         node = at.g.nodes[leave].node

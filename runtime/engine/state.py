@@ -228,7 +228,8 @@ class Frame:
 
     `path` is without hops; the scope's path has `~n` after `n` of them. `deliver` is told the
     outcome: `("ok", value, volatile)`, `("error", error)` or `("cancelled", reason)`.
-    `caller` is the node that it is the value of. `home` is the process for its inplace calls, if it has one.
+    `caller` is the node that it is the value of. `home` is the process for its inplace calls, if it has
+    one; `bound` says that it should, also where that process is gone, or not there yet.
     `args` are kept so that the frame can be made again, and `first` is what it began with. `again`
     runs the task once more that returned the frame's graph.
     """
@@ -239,6 +240,7 @@ class Frame:
     deliver: Callable[[tuple[Any, ...]], None] | None
     checkpoint: bool
     home: int | None = None
+    bound: bool = False
     hop: int = 0
     scope: Scope | None = None
     args: dict[str, Value] = field(default_factory=dict)
