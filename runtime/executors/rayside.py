@@ -29,6 +29,10 @@ def _ray() -> Any:
     return sys.modules["ray"]
 
 
+PATIENCE = 10.0
+"""Seconds that an object is waited for. Ray has been seen not to notice that one is gone, and to wait for
+ever; there is the checkpoint, or it is made again."""
+
 _harnesses: dict[str, Harness] = {}
 _ears: dict[str, _Ear] = {}
 _envs: dict[str, Any] = {}
@@ -43,8 +47,8 @@ class ObjectStore:
         return _ray().put(value)
 
     def get_large(self, handle: Any) -> Any:
-        """Zero-copy and read-only; raises what Ray raises when the object is gone."""
-        return _ray().get(handle)
+        """Zero-copy and read-only; raises what Ray raises when the object is gone, or does not come."""
+        return _ray().get(handle, timeout=PATIENCE)
 
 
 def _harness(make: Any, digest: str, program: list[Any]) -> Harness:
