@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import filterfalse
-from typing import Any
 
 from wfc.plan.model import CancelNode, Node, Quorum, ReceiveNode, SleepNode, WaitNode
 from wfc.plan.names import IN_WORDS, NAME
@@ -135,11 +134,17 @@ class Waits(Joins):
         if node.timeout is not None and scope.state.get(index) is wait:
             self.compute(
                 scope, index, "timeout", node.timeout,
-                lambda v, _: self._wait_deadline(wait, float(self.load(v))),
+                lambda v, _: self._wait_deadline(wait, v),
             )  # fmt: skip
 
-    def _wait_deadline(self, wait: Wait, seconds: float) -> None:
+    def _wait_deadline(self, wait: Wait, value: Value) -> None:
         if wait.scope.state.get(wait.node) is not wait:
+            return
+        seconds = self._seconds(wait.scope, wait.node, "the timeout of a wait", value)
+        if seconds is None:
+            wait.scope.state.pop(wait.node, None)
+            if wait.look in wait.fan.watchers:
+                wait.fan.watchers.remove(wait.look)
             return
         self.timer(wait.scope, wait.node, seconds, lambda: self._decide(wait, timed_out=True))
 
@@ -268,13 +273,21 @@ class Waits(Joins):
             call()
 
     def _sleep(self, scope: Scope, index: int, value: Value) -> None:
-        given: Any = value if inline_size(value) is None else self.load(value)
+        seconds = self._seconds(scope, index, "sleep", value)
+        if seconds is not None:
+            self.timer(scope, index, seconds, lambda: self.settle(scope, index, NONE))
+
+    def _seconds(self, scope: Scope, index: int, what: str, value: Value) -> float | None:
+        """A duration; `None` when the value is none, and the node has failed."""
+        if inline_size(value) is None:
+            self._wrong(scope, index, f"{what} needs seconds, not a value of more than 64 KiB")
+            return None
+        given = self.load(value)
         try:
-            seconds = float(given)
+            return float(given)
         except (TypeError, ValueError):
-            self._wrong(scope, index, f"sleep needs seconds, not {given!r}")
-            return
-        self.timer(scope, index, seconds, lambda: self.settle(scope, index, NONE))
+            self._wrong(scope, index, f"{what} needs seconds, not {given!r}"[:200])
+            return None
 
     def _receive(self, scope: Scope, index: int, node: ReceiveNode, name: str) -> None:
         if not NAME.fullmatch(name):
@@ -297,8 +310,19 @@ class Waits(Joins):
         if node.timeout is not None:
             self.compute(
                 scope, index, "timeout", node.timeout,
-                lambda v, _: self.timer(scope, index, float(self.load(v)), late),
+                lambda v, _: self._signal_deadline(scope, index, v, late),
             )  # fmt: skip
+
+    def _signal_deadline(
+        self, scope: Scope, index: int, value: Value, late: Callable[[], None]
+    ) -> None:
+        if ("signal", index) not in scope.state:
+            return
+        seconds = self._seconds(scope, index, "the timeout of a receive", value)
+        if seconds is None:
+            scope.state.pop(("signal", index), None)
+        else:
+            self.timer(scope, index, seconds, late)
 
     def _received(self, scope: Scope, index: int, node: ReceiveNode, payload: Value) -> None:
         scope.state.pop(("signal", index), None)
