@@ -30,8 +30,10 @@ def _ray() -> Any:
 
 
 PATIENCE = 10.0
-"""Seconds that an object is waited for. Ray has been seen not to notice that one is gone, and to wait for
-ever; there is the checkpoint, or it is made again."""
+PACE = 10_000_000
+"""Seconds that any object is waited for, and bytes that should come in each further one. When its owner is
+killed in the moment in which it is asked for, Ray may not notice, and wait for ever; so the checkpoint is
+read, or the object made again."""
 
 _harnesses: dict[str, Harness] = {}
 _ears: dict[str, _Ear] = {}
@@ -46,9 +48,9 @@ class ObjectStore:
         """A reference; the object lives as long as one of them."""
         return _ray().put(value)
 
-    def get_large(self, handle: Any) -> Any:
+    def get_large(self, handle: Any, size: int) -> Any:
         """Zero-copy and read-only; raises what Ray raises when the object is gone, or does not come."""
-        return _ray().get(handle, timeout=PATIENCE)
+        return _ray().get(handle, timeout=PATIENCE + size / PACE)
 
 
 def _harness(make: Any, digest: str, program: list[Any]) -> Harness:

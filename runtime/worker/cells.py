@@ -60,8 +60,8 @@ class Large(Protocol):
     def put_large(self, value: Any) -> Any:
         """A handle to `value` for other processes, or `None` when there is no such way."""
 
-    def get_large(self, handle: Any) -> Any:
-        """A fresh (or read-only) object; raises any exception when it is gone."""
+    def get_large(self, handle: Any, size: int) -> Any:
+        """A fresh (or read-only) object, of so many bytes; raises any exception when it is gone."""
 
 
 class NoLarge:
@@ -71,7 +71,7 @@ class NoLarge:
         """Gives `None`."""
         return None
 
-    def get_large(self, handle: Any) -> Any:
+    def get_large(self, handle: Any, size: int) -> Any:
         """Raises `LookupError`."""
         raise LookupError("no such value")
 
@@ -225,7 +225,7 @@ class Cells:
             return self._stored(value)
         if isinstance(value, Transient):
             try:
-                return self._large.get_large(value.handle)
+                return self._large.get_large(value.handle, value.size)
             except Exception as error:
                 raise ValueGone(_why(error)) from None
         if isinstance(value, Bound):
@@ -249,7 +249,7 @@ class Cells:
     def _stored(self, value: Stored) -> Any:
         if value.handle is not None:
             try:
-                return self._large.get_large(value.handle)
+                return self._large.get_large(value.handle, value.size)
             except Exception:
                 pass
         return decode_buffer(self._store().get(value.key, value.size, value.seal))

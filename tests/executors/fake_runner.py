@@ -71,7 +71,7 @@ class FakeRunner:
             return found
         value = work.env.get("x", Inline(obj=0))
         if isinstance(value, Stored):
-            return [self.large.get_large(value.handle)]
+            return [self.large.get_large(value.handle, value.size)]
         return [load_inline(value)]
 
     def call(self, work: Work, item: Any) -> Any:

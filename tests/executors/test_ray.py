@@ -15,6 +15,7 @@ from tests.executors.conftest import values
 from tests.executors.fake_runner import rows
 from tests.executors.fakes import drain, work
 from tests.executors.test_contract import until
+from wfc.runtime.executors import rayside
 from wfc.runtime.executors.pool import Pool
 from wfc.runtime.values import Inline, Stored
 from wfc.runtime.work import Done, HomeLost, Lost, Shape, Work
@@ -25,6 +26,18 @@ pytestmark = pytest.mark.ray
 def test_functions_that_use_ray_themselves_do_not_block_each_other(on_ray: Pool) -> None:
     on_ray.submit(work(1, 6, "nested"))
     assert values(drain(on_ray, 6)) == [6 * n for n in range(6)]
+
+
+def test_an_object_that_never_comes_is_not_waited_for_for_ever(
+    on_ray: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    monkeypatch.setattr(rayside, "PATIENCE", 0.2)
+    never = ray.remote(resources={"no such": 1})(lambda: 1).remote()
+    with pytest.raises(ray.exceptions.GetTimeoutError):
+        rayside.ObjectStore().get_large(never, 1000)
+    ray.cancel(never)
 
 
 def test_parked_processes_hold_no_cpu(on_ray: Pool) -> None:

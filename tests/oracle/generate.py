@@ -55,7 +55,7 @@ FUNCTIONS = (
     Fn("keyed", (INTS,), DICT, names=("xs",)),
 )
 EXTRA = ("merge", "both", "flat", "hold", "use")
-AGAIN = 'max_retries=4, retry_exceptions=["Flaky"]'
+AGAIN = 'max_retries=4, retry_exceptions=["FlakyError"]'
 OPTIONS = ("num_cpus=0.5", "priority=1", 'name="step"', AGAIN, AGAIN, f"{AGAIN}, backoff=10ms")
 
 

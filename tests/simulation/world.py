@@ -104,20 +104,20 @@ class Objects:
         self.found[self.made] = value
         return self.made
 
-    def get_large(self, handle: int) -> Any:
+    def get_large(self, handle: int, size: int) -> Any:
         return self.found[handle]
 
 
-class Flaky(Exception):  # noqa: N818 - specs name it
+class FlakyError(Exception):
     """What a task now and then raises that is tried again after it."""
 
 
 def _retries(task: Any) -> int:
-    """How often the task that runs may be tried again after `Flaky`, its process being lost besides."""
+    """How often the task that runs may be tried again after `FlakyError`, its process being lost besides."""
     step = task.at[1] if hasattr(task, "at") else task.step
     options = getattr(getattr(step, "call", step), "options", {})
     listed = options.get("retry_exceptions") or ()
-    return max_retries(options) - USUAL.losses if listed is True or "Flaky" in listed else 0
+    return max_retries(options) - USUAL.losses if listed is True or "FlakyError" in listed else 0
 
 
 @dataclass
@@ -139,7 +139,7 @@ class World:
         @functools.wraps(fn)
         def call(*args: Any, **kwargs: Any) -> Any:
             if attempt() <= _retries(WATCH.task) and self.raises():
-                raise Flaky
+                raise FlakyError
             self.calls.append(Called(task_id(), CallRecord.of(fn, args, kwargs)))
             return fn(*args, **kwargs)
 
