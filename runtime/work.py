@@ -83,8 +83,8 @@ class Work:
     (`"get"`, `"sub/x"`; `"~"` and `"sub~"` hold a `HopState`). `hop` counts the frame's hops so far.
     `home` is the process that this must run in (the id of the work that parked there); `park` asks
     the worker to keep the process and its values after the work is done, until `release`.
-    `limit` is how many elements may run at once. `failures` maps offsets to
-    how often tasks have failed there, by their ids (under an empty one: which it was is not known).
+    `limit` is how many elements may run at once. `failures` maps offsets to how often tasks have failed
+    there, by their ids (under an empty one: which it was is not known).
     `checkpoint` false covers every step inside (a `nocheckpoint` workflow).
     `nodes` may also name a single `expr` node: its value is wanted, and its inputs are large; with
     `explode` that value is a list, which comes back as `Rows`, an element each.

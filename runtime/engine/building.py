@@ -166,7 +166,7 @@ class Building(Waits):
             home=work.home,
             park=work.park,
             timeout=_seconds(options.get("timeout")),
-            failures={0: dict(scope.failures)} if scope.failures else {},
+            failures={0: failures} if (failures := failures_of(scope, nodes)) else {},
             checkpoint=scope.frame.checkpoint,
             priority=int(options.get("priority", 0)),
             dynamic=self._dynamic_of(scope),
@@ -335,6 +335,11 @@ class Building(Waits):
             checkpoint=key in ("keep", "return") or scope.frame.checkpoint,
             dynamic=dynamic,
         )
+
+
+def failures_of(scope: Scope, nodes: Sequence[int]) -> dict[str, int]:
+    """How often tasks of a unit have failed, by their ids (see `Work.failures`)."""
+    return {task: n for i in nodes for task, n in scope.failures.get(i, {}).items()}
 
 
 def _outer_step(node: str, step: str) -> str:

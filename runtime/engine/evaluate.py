@@ -167,7 +167,7 @@ class Evaluating(Core):
         if short is not None and not self.gone(short):
             volatile = self._volatile_expr(scope, expr)
             if (volatile or note) and not lazy and as_pending(short) is None:
-                self._note(scope, info, key, short, explode)
+                self.note(scope, info.node.id, key, short, explode)
             self._hand(scope, index, short, volatile, then, joined, not lazy)
             return
         names = list(dict.fromkeys(ex.names(expr)))
@@ -186,7 +186,7 @@ class Evaluating(Core):
                 return
             value: Value = Inline(obj=made)
             if (volatile or note) and not lazy:
-                self._note(scope, info, key, value, explode)
+                self.note(scope, info.node.id, key, value, explode)
             self._hand(scope, index, value, volatile, then, joined, not lazy)
             return
         node = info.node.id
@@ -241,7 +241,8 @@ class Evaluating(Core):
         for name in bad:
             self.revive(scope, name, one)
 
-    def _note(self, scope: Scope, info: NodeInfo, key: str, value: Value, explode: bool) -> None:
+    def note(self, scope: Scope, node: str, key: str, value: Value, explode: bool) -> None:
+        """Journal what an expression gave; of a list that is gone over no more than its length."""
         if key == ITEMS_AGAIN:
             return
         if explode:
@@ -251,7 +252,7 @@ class Evaluating(Core):
                 )
             except (TypeError, LookupError):
                 return
-        self.record(Computed(scope.path, info.node.id, key, durable(value), self.now))
+        self.record(Computed(scope.path, node, key, durable(value), self.now))
 
     def _hand(
         self,

@@ -242,11 +242,11 @@ class Facts(Building):
 
     def _unit_attempt(self, scope: Scope, nodes: list[int], record: Attempted) -> None:
         self._forget_unreported(scope, nodes)
-        attempts = count_failure(scope.failures, record)
         at = scope.g.holder(record.step)
         rest = [i for i in nodes if scope.status[i] == RUNNING]
         if at is None or at not in rest:
             at = rest[0] if rest else nodes[0]
+        attempts = count_failure(scope.failures.setdefault(at, {}), record)
         if record.retry_at is None:
             error = _counted(record.error, attempts)
             self.counts["failed"] += 1
@@ -255,7 +255,6 @@ class Facts(Building):
                 self.fail(scope, at, error)
             return
         self.counts["retried"] += 1
-        lead = at
         for i in rest:
             scope.status[i] = WAITING
 
@@ -264,7 +263,7 @@ class Facts(Building):
             if scope.alive and todo:
                 self.dispatch(scope, todo[0], todo)
 
-        self._at(scope, f"{scope.path}/{scope.g.nodes[lead].node.id}!retry", record, again)
+        self._at(scope, f"{scope.path}/{scope.g.nodes[at].node.id}!retry", record, again)
 
     # ------------------------------------------------------------------ graphs that tasks return
 
@@ -365,11 +364,16 @@ def only(chunk: Chunk) -> Value:
     return chunk[0]
 
 
+def charged(step: str, error: ErrorInfo) -> str:
+    """Under which id a failure counts: the task's alone, for what runs before and after it in the same
+    instance has attempts of its own. Of a process that is lost it may not be known what it ran."""
+    lost = error.type in ("wfc.WorkerLost", "wfc.TaskTimeout")
+    return "" if lost and not step else error.task
+
+
 def count_failure(failures: dict[str, int], record: Attempted) -> int:
-    """Note that a task has failed; how often it has by now. A failure counts for the task alone: what
-    runs before and after it in the same instance has attempts of its own."""
-    lost = record.error.type in ("wfc.WorkerLost", "wfc.TaskTimeout")
-    task = "" if lost and not record.step else record.error.task
+    """Note that a task has failed; how often it has by now."""
+    task = charged(record.step, record.error)
     failures[task] = failures.get(task, 0) + 1
     return failures[task]
 

@@ -194,9 +194,8 @@ class Flow(Evaluating):
             return
         if scope.status[index] == DONE and index not in scope.again:
             unit = scope.g.nodes[index].unit
-            if (
-                unit is not None and index not in scope.loose
-            ):  # what led it is there, the rest is not
+            if unit is not None and index not in scope.loose:
+                # What led the unit is there, the rest of it is not.
                 self.loosen(scope, [i for i in unit.order if scope.status[i] == WAITING])
             return
         scope.status[index] = RUNNING

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from wfc.plan import expr as ex
 from wfc.plan.model import (
+    BranchNode,
     CallNode,
     ContinuationNode,
+    ExprNode,
     FailNode,
     Node,
     ReturnNode,
@@ -265,7 +267,7 @@ class Frames(Ending):
                 work.nodes = [i for i in work.nodes if i != index]
         ended: Frame | None = scope.state.get(("ended", index))
         if ended is None or ended.exit_at is None or not ended.exit_at[0].alive:
-            if isinstance(scope.g.nodes[index].node, CallNode):
+            if isinstance(scope.g.nodes[index].node, CallNode | ExprNode | BranchNode):
                 # What it was given in a unit may not be known here yet.
                 self._await(scope, index, self.needs(scope.g.nodes[index]))
             else:

@@ -202,7 +202,7 @@ class Replaying(Reports):
             if record.retry_at is None:
                 self.fail(scope, at, record.error)
             else:
-                count_failure(scope.failures, record)
+                count_failure(scope.failures.setdefault(at, {}), record)
         elif kind == "unit" and scope is not None:
             nodes = self._unit_nodes(scope, index)
             self._forget_unit(scope, index)

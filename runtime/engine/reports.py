@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from wfc.plan.model import BranchNode, CallNode, ExprNode
-from wfc.runtime.engine.evaluate import ITEMS_AGAIN, as_pending, fleeting, hollow, mark_lost
-from wfc.runtime.engine.facts import Facts, only
+from wfc.runtime.engine.building import failures_of
+from wfc.runtime.engine.evaluate import as_pending, fleeting, hollow, mark_lost
+from wfc.runtime.engine.facts import Facts, charged, only
 from wfc.runtime.engine.fans import is_absent
 from wfc.runtime.engine.graphs import forgets
 from wfc.runtime.engine.records import (
@@ -16,7 +18,6 @@ from wfc.runtime.engine.records import (
     Attempted,
     CancelWork,
     Completed,
-    Computed,
     Grew,
     Hopped,
 )
@@ -37,9 +38,6 @@ from wfc.runtime.values import (
     Chunk,
     Column,
     ErrorInfo,
-    Inline,
-    Rows,
-    Value,
 )
 from wfc.runtime.work import (
     Became,
@@ -138,11 +136,7 @@ class Reports(Facts):
         entry = self.undecided.get((scope.path, node, key))
         if entry is None:
             return
-        noted: Value = durable(value)
-        if explode and isinstance(value, Rows):
-            noted = Inline(obj=len(value))
-        if key != ITEMS_AGAIN:
-            self.record(Computed(scope.path, node, key, noted, self.now))
+        self.note(scope, node, key, value, explode)
         entry[1](value)
 
     def _on_partial(self, report: Partial) -> None:
@@ -240,18 +234,17 @@ class Reports(Facts):
         if self._is_gone(work, report.offset):
             return
         step, options, where = self._lost_step(work, index, report.node)
-        task = self._instance(work, index, step)
-        attempt = self._failures(work, index).get(task if step else "", 0) + 1
         kind = "wfc.WorkerLost" if report.kind == "died" else "wfc.TaskTimeout"
         bases = ("builtins.TimeoutError",) if report.kind == "timeout" else ()
         error = ErrorInfo(
             kind,
             report.reason,
             bases=bases,
-            task=task,
+            task=self._instance(work, index, step),
             where=where,
-            attempts=attempt,
         )
+        attempt = self._failures(work, index).get(charged(step, error), 0) + 1
+        error = replace(error, attempts=attempt)
         if report.kind == "died":
             retry = retries_loss(options, attempt)
         else:
@@ -305,7 +298,7 @@ class Reports(Facts):
             return work.fan.failures.get(index, {})
         if work.kind == "frame" and work.frame is not None:
             return work.frame.failures
-        return work.scope.failures
+        return failures_of(work.scope, work.nodes)
 
     @staticmethod
     def _is_gone(work: Dispatch, offset: int) -> bool:
@@ -369,8 +362,9 @@ class Reports(Facts):
             if frame.home == report.home:
                 frame.home = None
                 frame.owns_home = False
-                if any(fleeting(v) for v in frame.args.values()):
-                    self._remake_graph(frame)
+                # A workflow's are made again when they are needed, a graph by the task that gave it.
+                if frame.again is not None and any(map(fleeting, frame.args.values())):
+                    self._remake_graph(frame, frame.again)
         for work in list(self.works.values()):
             if work.home == report.home and work.id in self.works:
                 work.home = None
@@ -385,10 +379,8 @@ class Reports(Facts):
                 work.submitted = False
                 self.ready[work.id] = work
 
-    def _remake_graph(self, frame: Frame) -> None:
+    def _remake_graph(self, frame: Frame, again: Callable[[], None]) -> None:
         """The graph of a frame could run only in a process that is gone: run its task again."""
-        if frame.again is None:  # a workflow: what it was given is made again when it is needed
-            return
         if frame.scope is not None:
             for info in frame.scope.g.nodes:
                 value = frame.scope.values.get(info.node.id)
@@ -401,7 +393,7 @@ class Reports(Facts):
                 self.bury(scope)
         frame.phase = "done"
         self.frames.pop(frame.path, None)
-        frame.again()
+        again()
 
     def _on_value_lost(self, report: ValueLost) -> None:
         work = self.works.get(report.work)

@@ -196,7 +196,7 @@ class Scope:
     exports: dict[str, list[str]] = field(default_factory=dict)
     handle_names: set[str] = field(default_factory=set)
     errors: dict[int, ErrorInfo] = field(default_factory=dict)
-    failures: dict[str, int] = field(default_factory=dict)
+    failures: dict[int, dict[str, int]] = field(default_factory=dict)
     known: dict[int, dict[str, Value | HopState | Raised]] = field(default_factory=dict)
     volatile: set[str] = field(default_factory=set)
     prefilled: dict[str, Value] = field(default_factory=dict)

@@ -9,7 +9,20 @@ import pytest
 import wfc
 
 TASKS = """
+import os
+import signal
+import time
+from pathlib import Path
+
 import wfc
+
+def dies_once(x: int, folder: str) -> int:
+    time.sleep(0.1)  # long enough that what was before it is told
+    mark = Path(folder, f"died at {x}")
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x
 
 def first_fails(x: int) -> int:
     if wfc.attempt() == 1:
@@ -26,7 +39,7 @@ def neg(x: int) -> int:
 """
 
 SPEC = """
-from jobs import fails, first_fails, neg
+from jobs import dies_once, fails, first_fails, neg
 
 task once = first_fails with (max_retries=1, backoff=1ms, retry_exceptions=["ValueError"])
 
@@ -63,6 +76,11 @@ workflow hops(n: int, m: int = 3) -> int:
 workflow inside(n: int) -> int:
     return chain(n) + in_a_branch(n) + hops(n) - 2 * n
 
+workflow dies_on(n: int, folder: str) -> int:
+    if n == 0:
+        return 0
+    continuation dies_on(dies_once(n, folder) - 1, folder)
+
 workflow ends(log: str) -> int:
     a = nocheckpoint neg(1)
     return fails(a, log) with (max_retries=2, backoff=1ms, retry_exceptions=True)
@@ -93,3 +111,12 @@ def test_they_end_behind_what_is_not_kept(spec: Path, store: str, tmp_path: Path
         wfc.run(wfc.compile(spec, "ends"), params={"log": str(log)}, store=store, local=True)
     assert log.read_text().split() == ["1", "2", "3"]
     assert failed.value.error.attempts == 3
+
+
+def test_losses_do_not_add_up_while_a_loop_gets_further(
+    spec: Path, store: str, tmp_path: Path
+) -> None:
+    """Each of five rounds loses its process once; three losses of one task are the limit."""
+    params = {"n": 5, "folder": str(tmp_path)}
+    assert wfc.run(wfc.compile(spec, "dies_on"), params=params, store=store, local=True) == 0
+    assert len(list(tmp_path.glob("died at *"))) == 5

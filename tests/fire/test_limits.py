@@ -127,6 +127,12 @@ def test_an_error_of_the_task_alone(ran: Ran, name: str) -> None:
     assert found.error.task.startswith(f"main/{name}")
 
 
+def test_what_a_workflow_says_of_its_failure_is_cut(ran: Ran) -> None:
+    error = ran.results["telling"].error
+    assert error is not None
+    assert (error.type, error.message) == ("wfc.Failure", 10_000 * "é")
+
+
 def test_a_task_that_kills_its_process_is_tried_as_often_as_it_says(ran: Ran) -> None:
     found = ran.results["dead"]
     assert found.error is not None

@@ -13,7 +13,7 @@ import pytest
 
 from tests.oracle.generate import SMALL, Knobs, program
 from tests.oracle.source import Seeded
-from tests.programs.runner import Case, case_of, cases
+from tests.programs.runner import FOLDER, Case, case_of, cases, read_case
 from tests.simulation.faults import HARSH, NONE, USUAL
 from tests.simulation.verdict import KNOBS, Trial, run, simulate, trial
 
@@ -75,6 +75,12 @@ def test_corpus(case: Case, optimize: bool) -> None:
     tried = trial(case, optimize)
     for number, faults in enumerate((NONE, USUAL, HARSH) if case.faults else (NONE,)):
         run(tried, Seeded(f"{case.name}/{number}"), faults)
+
+
+def test_a_chain_leaves_few_records() -> None:
+    """What a hop makes obsolete is dropped with the commit that makes the hop durable."""
+    chain = read_case(FOLDER / "python_continuation_chain.wf")
+    assert run(trial(chain), Seeded(1), NONE).counts["dropped"] > 500
 
 
 def _number(text: str) -> int:

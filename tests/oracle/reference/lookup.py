@@ -112,9 +112,8 @@ class Lookup:
         handled: set[str] = set()
         joined: set[str] = set()
         over: list[tuple[str | None, str]] = []
-        lists: set[str] = (
-            set()
-        )  # what single calls give: nobody goes over them before they are there
+        # What single calls give: nobody goes over it before it is there.
+        lists: set[str] = set()
 
         def names_in(node: Any) -> None:
             joined.update(part.id for part in walk(node) if isinstance(part, ast.Name))
