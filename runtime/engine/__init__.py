@@ -11,7 +11,8 @@ A class in layers, a file each, from the ground up:
 
     state      what there is: scopes, frames, fan-outs as columns, works; the agenda
     evaluate   expressions over what is at hand; others become works
-    flow       scopes open, nodes become ready, names get values, branches are taken
+    flow       scopes open, nodes become ready, names get values
+    branches   which arm is taken, what it gives, and whether it goes on
     calls      calls become works; which process they run in; their arguments
     ending     frames end by exit, failure or cancellation; `finally:`
     frames     frames of workflows: opened, hopped, made again

@@ -11,8 +11,8 @@ from wfc.plan.model import (
     Node,
     ParamDef,
 )
+from wfc.runtime.engine.branches import Branches
 from wfc.runtime.engine.evaluate import as_pending
-from wfc.runtime.engine.flow import Flow
 from wfc.runtime.engine.records import CancelWork, Release
 from wfc.runtime.engine.state import (
     DONE,
@@ -24,7 +24,7 @@ from wfc.runtime.engine.state import (
 from wfc.runtime.values import Bound, Value
 
 
-class Calls(Flow):
+class Calls(Branches):
     """Gives calls to workers, and binds their arguments."""
 
     # ------------------------------------------------------------------ works

@@ -18,7 +18,7 @@ from wfc.plan.model import (
     SleepNode,
     WaitNode,
 )
-from wfc.runtime.engine.evaluate import Evaluating, hollow, truth
+from wfc.runtime.engine.evaluate import Evaluating, hollow
 from wfc.runtime.engine.graphs import GraphInfo, NodeInfo
 from wfc.runtime.engine.state import DONE, FAILED, RUNNING, WAITING, Fan, Frame, Scope
 from wfc.runtime.values import HOLLOW, ErrorInfo, Inline, Pending, Result, Rows, Value, load_inline
@@ -47,6 +47,18 @@ class Flow(Evaluating):
     @abstractmethod
     def start_node(self, scope: Scope, index: int, node: Node) -> None:
         """Start a node of a kind that this layer does not know."""
+
+    @abstractmethod
+    def choose(self, scope: Scope, index: int, node: BranchNode, number: int) -> None:
+        """Decide a branch, from this arm on."""
+
+    @abstractmethod
+    def passed(self, scope: Scope) -> None:
+        """It is known that a scope does not end its frame."""
+
+    @abstractmethod
+    def branch_part_done(self, scope: Scope, index: int, node: BranchNode, part: str) -> None:
+        """The arm of a branch that was taken, or what follows it, is done."""
 
     @abstractmethod
     def frame_ended(self, frame: Frame) -> None:
@@ -103,7 +115,7 @@ class Flow(Evaluating):
         if scope.open == 0:
             self.later(self.scope_done, scope)
         if g.tail is None:
-            self.later(self._passed, scope)
+            self.later(self.passed, scope)
         return scope
 
     def needs(self, info: NodeInfo) -> tuple[list[str], list[str]]:
@@ -206,7 +218,7 @@ class Flow(Evaluating):
                 lazy=index not in scope.again,
             )  # fmt: skip
         elif isinstance(node, BranchNode) and self._alone(scope, index):
-            self._choose(scope, index, node, 0)
+            self.choose(scope, index, node, 0)
         elif isinstance(node, GroupNode):
             self._join_group(scope, index, node)
         else:
@@ -244,6 +256,10 @@ class Flow(Evaluating):
     @staticmethod
     def _alone(scope: Scope, index: int) -> bool:
         return scope.g.nodes[index].unit is None or index in scope.loose
+
+    def load(self, value: Value) -> Any:
+        """The object of a small value."""
+        return load_inline(value)
 
     def settle(self, scope: Scope, index: int, value: Any, volatile: bool = False) -> None:
         """A node is done, with this value."""
@@ -330,93 +346,7 @@ class Flow(Evaluating):
                 fan.errors[position] = scope.errors[index]
             self.fan_changed(fan, [position])
 
-    # ------------------------------------------------------------------ branches
-
-    def _choose(self, scope: Scope, index: int, node: BranchNode, number: int) -> None:
-        if number == len(node.arms):
-            self._take(scope, index, node, number)
-            return
-
-        def decided(value: Value, _volatile: bool) -> None:
-            try:
-                true = bool(self.load(value))
-            except Exception as error:
-                self.fail(scope, index, self._expr_error(scope, scope.g.nodes[index], error))
-                return
-            if true:
-                self._take(scope, index, node, number)
-            else:
-                self.later(self._choose, scope, index, node, number + 1)
-
-        self.compute(scope, index, f"if:{number}", truth(node.arms[number].condition), decided)
-
-    def load(self, value: Value) -> Any:
-        """The object of a small value."""
-        return load_inline(value)
-
-    def _take(self, scope: Scope, index: int, node: BranchNode, number: int) -> None:
-        if not scope.alive:
-            return
-        suffix = f"{node.id}:{number}" if number < len(node.arms) else f"{node.id}:else"
-        g = scope.g.inner.get(suffix)
-        if g is None:
-            self._branch_passed(scope, index, node)
-            self._branch_part_done(scope, index, node, "arm")
-            return
-        arm = self.open_scope(scope.path, g, scope, scope.frame, ("arm", scope, index, number))
-        scope.state[index] = arm
-        scope.children.append(arm)
-        for outer, inners in node.outputs.items():
-            inner = inners[number]
-            if inner is not None:
-                arm.exports.setdefault(inner, []).append(outer)
-                if inner in arm.values:
-                    self.publish(scope, outer, arm.values[inner], inner in arm.volatile)
-                elif inner not in arm.g.index and inner not in arm.g.later:
-                    self._alias(scope, arm, inner, outer)
-
-    def _alias(self, scope: Scope, arm: Scope, inner: str, outer: str) -> None:
-        """An arm's output may be a name from outside the branch."""
-
-        def copy() -> None:
-            value = self.lookup(arm, inner)
-            self.publish(scope, outer, value, self.is_volatile(arm, [inner]))
-
-        if self.lookup(arm, inner) is not None:
-            copy()
-        else:
-            where = self._provider(arm, inner)
-            if where is not None:
-                self.when_published(where, inner, copy)
-
-    def _passed(self, scope: Scope) -> None:
-        """It is known that a scope does not end its frame."""
-        if scope.passing or not scope.alive:
-            return
-        scope.passing = True
-        kind = scope.owner[0]
-        if kind in ("arm", "then"):
-            parent, index = scope.owner[1], scope.owner[2]
-            node = parent.g.nodes[index].node
-            if kind == "arm":
-                self._branch_passed(parent, index, node)
-            elif parent.g.tail == node.id:
-                self.later(self._passed, parent)
-
-    def _branch_passed(self, scope: Scope, index: int, node: BranchNode) -> None:
-        if node.then is not None:
-            g = scope.g.inner[f"{node.id}:then"]
-            then = self.open_scope(scope.path, g, scope, scope.frame, ("then", scope, index))
-            scope.children.append(then)
-            scope.state[("then", index)] = then
-        elif scope.g.tail == node.id:
-            self.later(self._passed, scope)
-
-    def _branch_part_done(self, scope: Scope, index: int, node: BranchNode, part: str) -> None:
-        parts = scope.state.setdefault(("parts", index), set())
-        parts.add(part)
-        if "arm" in parts and ("then" in parts or ("then", index) not in scope.state):
-            self.settle(scope, index, NONE)
+    # ------------------------------------------------------------------ the end of scopes
 
     def scope_done(self, scope: Scope) -> None:
         """Every node of a scope that its end waits for is settled."""
@@ -425,9 +355,9 @@ class Flow(Evaluating):
         kind = scope.owner[0]
         if kind in ("arm", "then"):
             if scope.g.tail is None:
-                self._passed(scope)
+                self.passed(scope)
             parent, index = scope.owner[1], scope.owner[2]
-            self._branch_part_done(parent, index, parent.g.nodes[index].node, kind)
+            self.branch_part_done(parent, index, parent.g.nodes[index].node, kind)
         elif kind == "element":
             self.element_ended(scope)
         elif kind == "frame" and scope.frame.scope is scope:
