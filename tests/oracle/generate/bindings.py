@@ -1,0 +1,76 @@
+"""Statements that hold no others."""
+
+from __future__ import annotations
+
+from tests.oracle.generate.expressions import Expressions
+from tests.oracle.generate.parts import (
+    INT,
+    STR,
+    TYPES,
+    Var,
+)
+from tests.oracle.source import between, chance, choice
+
+
+class Bindings(Expressions):
+    """Writes bindings, bare calls and timers."""
+
+    def bind(self, stem: str, type_: str, text: str, call: bool = False) -> str:
+        name = self.fresh(stem)
+        self.line(f"{name} = {text}")
+        self.vars.append(Var(name, type_, call))
+        return name
+
+    def _bind_expr(self) -> None:
+        type_ = choice(self.source, TYPES)
+        self.bind(self.stem(type_), type_, self.pure(type_, 2))
+
+    def _bind_call(self) -> None:
+        type_ = choice(self.source, TYPES)
+        text = self.call(type_, self.w.knobs.depth)
+        if text is None:
+            return self._bind_expr()
+        done = [v.name for v in self.vars if v.call]
+        if done and " with " not in text and chance(self.source, 20):
+            text += f" after ({choice(self.source, done)})"
+        self.bind(self.stem(type_), type_, text, call=True)
+        return None
+
+    def _held(self) -> None:
+        """An object that cannot leave its process, and what uses it there, with calls that are made
+        elsewhere between."""
+        held = self.fresh("held")
+        uses = between(self.source, 1, 3)
+        if not self.afford(1 + uses):
+            return
+        self.spend(1 + uses)
+        self.line(f"{held} = nocheckpoint inplace hold({self.expr(INT, 1)})")
+        for _ in range(uses):
+            self.bind("n", INT, f"inplace use({held}, {self.expr(INT, 2)})", call=True)
+
+    def _unpacked(self) -> None:
+        first, second = self.fresh("n"), self.fresh("n")
+        self.line(f"{first}, {second} = both({self.expr(INT)}, {self.expr(INT)})")
+        self.spend()
+        self.vars += [Var(first, INT), Var(second, INT)]
+
+    def _bare(self) -> None:
+        text = self.call(choice(self.source, [INT, STR]), 1)
+        if text is not None:
+            self.line(text)
+
+    def _timer(self) -> None:
+        if self.in_fan or self.times > 1 or self.name != "main" or not chance(self.source, 50):
+            self.line(f"sleep({choice(self.source, ['10ms', '1s', '5m'])})")
+            return
+        signal = self.fresh("signal")
+        if chance(self.source, 30):
+            name = self.fresh("answer")
+            self.line(f'{name} = catch receive("{signal}", timeout=3s)')
+            self.bind("n", INT, f"1 if {name}.ok else 0")
+            return
+        self.w.signals[signal] = [self.source.below(50)]
+        name = self.fresh("got")
+        self.line(f'{name} = receive("{signal}")')
+        self.bind("n", INT, f"add({name}, 1)", call=True)
+        self.spend()
