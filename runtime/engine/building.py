@@ -130,7 +130,7 @@ class Building(Waits):
         scope = work.scope
         nodes = [i for i in work.nodes if scope.status[i] == RUNNING]
         if not nodes:
-            self.works.pop(work.id, None)
+            self.forget(work.id)
             return None
         members = [scope.g.nodes[i] for i in nodes]
         own = {n for m in members for n in provides(m.node)}
@@ -222,7 +222,7 @@ class Building(Waits):
             work.left = len(indices)
             work.gone = set()
         if not len(indices):
-            self.works.pop(work.id, None)
+            self.forget(work.id)
             return None
         if self._items_missing(fan, work, indices):
             return None
@@ -297,6 +297,7 @@ class Building(Waits):
             if env is None:
                 return None
             frame.args.update(env)
+        self.move(work, frame.home)
         return Work(
             id=work.id,
             graph=frame.target,
@@ -305,7 +306,7 @@ class Building(Waits):
             known={0: dict(frame.known)} if frame.known else {},
             hop=frame.hop,
             shape=shape_of(self._first_call_options(frame.workflow.body, {frame.target})),
-            home=frame.home,
+            home=work.home,
             failures={0: dict(frame.failures)} if frame.failures else {},
             checkpoint=frame.checkpoint,
         )
@@ -321,7 +322,7 @@ class Building(Waits):
         if env is None:
             return None
         homes = [getattr(v, "home", None) for v in env.values()]
-        home = next((h for h in homes if h is not None), None)
+        self.move(work, next((h for h in homes if h is not None), None))
         graph = Graph(nodes=[info.node])
         dynamic = Dynamic(graph.to_json().encode(), {}, {}, f"$expr:{_digest(expr)}")
         return Work(
@@ -330,7 +331,7 @@ class Building(Waits):
             path=f"{scope.path}/{scope.g.nodes[work.node].node.id}",
             nodes=("$x",),
             env=env,
-            home=home,
+            home=work.home,
             explode=explode,
             checkpoint=key in ("keep", "return") or scope.frame.checkpoint,
             dynamic=dynamic,

@@ -46,16 +46,11 @@ class Calls(Branches):
 
     def drop_work(self, work: int) -> None:
         """Stop a work; nothing of it counts from here on."""
-        known = self.works.pop(work, None)
-        self.ready.pop(work, None)
+        known = self.forget(work)
         self.expr_jobs.pop(work, None)
         self.home_decided(work)
         if known is not None and known.submitted and self.live:
             self.effects.append(CancelWork(work))
-        if work in self.leaving:
-            # It may have ended and parked, which is not reported yet.
-            self.leaving.discard(work)
-            self.release(work)
 
     # ------------------------------------------------------------------ the processes of regions
 
@@ -63,7 +58,8 @@ class Calls(Branches):
         """Decide which process a work must run in, just before it is submitted: its frame's home,
         or its region's, which is the process of the first of the region that runs."""
         scope, frame = work.scope, work.scope.frame
-        work.home, work.park = None, False
+        self.move(work, None)
+        work.park = False
         calls = [scope.g.nodes[i].node for i in nodes]
         if work.kind == "map" and work.fan is not None:
             body = scope.g.inner[scope.g.nodes[work.node].node.id]
@@ -72,10 +68,10 @@ class Calls(Branches):
         if inplace is not None:
             for value in env.values():
                 if isinstance(value, Bound) and value.home in self.homes:
-                    work.home = value.home  # where its arguments are
+                    self.move(work, value.home)  # where its arguments are
                     return
         if frame.home is not None:
-            work.home = frame.home if inplace is not None else None
+            self.move(work, frame.home if inplace is not None else None)
             return
         found = self._region_of(scope, inplace, [scope.g.nodes[i].node.id for i in nodes])
         if found is None:
@@ -87,11 +83,11 @@ class Calls(Branches):
             return
         home = at.regions.get(name)
         if home is not None and home != work.id and home in self.homes:
-            work.home = home
+            self.move(work, home)
         else:
             work.park = True
             at.regions[name] = work.id
-            self.homes.add(work.id)
+            self.homes.setdefault(work.id, 0)
 
     def _region_of(
         self, scope: Scope, inplace: CallNode | None, ids: list[str]
@@ -131,15 +127,19 @@ class Calls(Branches):
                 self.release(home)
 
     def release(self, home: int) -> None:
-        """Let a parked process go."""
-        if home not in self.homes:
+        """Let a parked process go, at once or when nothing runs in it any more: what is made again
+        for others may be in it, and it is parked only when the work is done that parks it."""
+        if home in self.works or self.homes.get(home):
+            self.leaving.add(home)
             return
-        if home in self.works:
-            self.leaving.add(home)  # it is parked only when its work is done
-            return
-        self.homes.discard(home)
-        if self.live:
+        self.leaving.discard(home)
+        if self.homes.pop(home, None) is not None and self.live:
             self.effects.append(Release(home))
+
+    def let_go(self) -> None:
+        """Release what was waited for and is empty now."""
+        for home in list(self.leaving):
+            self.release(home)
 
     def home_decided(self, work: int) -> None:
         """A work has ended: those that are to run in the process that it parks can go, or are

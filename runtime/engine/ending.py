@@ -178,6 +178,7 @@ class Ending(Calls):
         """Write the run's end down, and say it."""
         self.ended = True
         self.record(ended, sync=True)
+        self.let_go()
         self.effects.append(Finish(ended))
 
     # ------------------------------------------------------------------ failure and cancellation

@@ -127,6 +127,7 @@ class Engine(Replaying):
                 if work is not None and work_id in self.works:
                     self._submit(work)
             self._run_agenda()
+        self.let_go()
         effects, self.effects = self.effects, []
         return effects
 

@@ -233,7 +233,7 @@ class Facts(Building):
 
         def again() -> None:
             if frame.phase == "running" and frame.scope is not None:
-                work = self.new_work("frame", frame.scope, 0, frame=frame, home=frame.home)
+                work = self.new_work("frame", frame.scope, 0, frame=frame)
                 frame.scope.works.add(work.id)
                 frame.work = work.id
 
@@ -317,7 +317,7 @@ class Facts(Building):
                 fan.status[index] = RUNNING
                 self._ship(fan, (index,))
             elif kind == "frame" and frame is not None:
-                work = self.new_work("frame", scope, 0, frame=frame, home=frame.home)
+                work = self.new_work("frame", scope, 0, frame=frame)
                 scope.works.add(work.id)
             else:
                 todo = [i for i in nodes if scope.status[i] in (WAITING, RUNNING)]

@@ -153,7 +153,7 @@ class Frames(Ending):
         holder = self.open_scope(frame.hopped_path, g, None, frame, ("shipped",))
         frame.scope = holder
         holder.values.update(frame.args)
-        work = self.new_work("frame", holder, 0, frame=frame, home=frame.home)
+        work = self.new_work("frame", holder, 0, frame=frame)
         holder.works.add(work.id)
         frame.work = work.id
 

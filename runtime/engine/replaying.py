@@ -92,7 +92,7 @@ class Replaying(Reports):
         if not record.node:
             frame = self.frames.get(record.path)
             if frame is not None and frame.work is not None:
-                self._forget(frame.work)
+                self.forget(frame.work)
                 self._frame_result(frame, record.columns)
             return
         found = self.locate(record.path, record.node)
@@ -113,19 +113,15 @@ class Replaying(Reports):
             work = self.works.get(work_id)
             mine = work is not None and work.kind == "unit" and index in work.nodes
             if mine and all(scope.status[i] != RUNNING for i in self.works[work_id].nodes):
-                self._forget(work_id)
+                self.forget(work_id)
                 scope.works.discard(work_id)
 
     def _forget_unit(self, scope: Scope, index: int) -> None:
         for work_id in list(scope.works):
             work = self.works.get(work_id)
             if work is not None and work.kind == "unit" and index in work.nodes:
-                self._forget(work_id)
+                self.forget(work_id)
                 scope.works.discard(work_id)
-
-    def _forget(self, work: int) -> None:
-        self.works.pop(work, None)
-        self.ready.pop(work, None)
 
     def instance(
         self, path: str, node: str
@@ -192,7 +188,7 @@ class Replaying(Reports):
                 self._element_attempt(fan, record)
         elif kind == "frame" and frame is not None:
             if frame.work is not None:
-                self._forget(frame.work)
+                self.forget(frame.work)
             self._frame_attempt(frame, record)
         elif (
             kind == "unit"
@@ -232,7 +228,7 @@ class Replaying(Reports):
         if kind == "unit":
             self._forget_unit(scope, index)
         elif frame is not None and frame.work is not None:
-            self._forget(frame.work)
+            self.forget(frame.work)
         self._grow(kind, scope, fan, frame, nodes, record.index, record.step, record.dynamic, None)
 
     def _replay_computed(self, record: Computed) -> None:
@@ -255,7 +251,7 @@ class Replaying(Reports):
             if work is None or key != record.key or work.scope.path != record.path:
                 continue
             if work.scope.g.nodes[work.node].node.id == record.node:
-                self._forget(work_id)
+                self.forget(work_id)
                 self.expr_jobs.pop(work_id, None)
 
     def _untold(self) -> None:
@@ -271,10 +267,10 @@ class Replaying(Reports):
         fans: dict[int, Fan] = {}
         for work_id in list(self.ready):
             work = self.ready[work_id]
-            work.home = work.frame.home if work.frame is not None else None
+            self.move(work, work.frame.home if work.frame is not None else None)
             if work.kind == "map" and work.fan is not None:
                 fans[id(work.fan)] = work.fan
-                self._forget(work_id)
+                self.forget(work_id)
                 work.fan.works.discard(work_id)
         for fan in fans.values():
             left = [k for k in range(fan.count) if fan.status[k] == RUNNING]

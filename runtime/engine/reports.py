@@ -72,10 +72,10 @@ class Reports(Facts):
             self.take_columns(work.fan, indices, dict(report.columns))
             work.left -= fresh
             if work.left <= 0:
-                self.works.pop(work.id, None)
+                self.forget(work.id)
                 work.fan.works.discard(work.id)
             return
-        self.works.pop(work.id, None)
+        self.forget(work.id)
         work.scope.works.discard(work.id)
         if work.kind == "frame" and work.frame is not None:
             columns = {k: kept(v, True) for k, v in report.columns.items()}
@@ -88,9 +88,6 @@ class Reports(Facts):
         columns = told | self._stripped(work, report.columns)
         lead = scope.g.nodes[work.nodes[0]].node.id
         self.home_decided(work.id)
-        if work.id in self.leaving:
-            self.leaving.discard(work.id)
-            self.release(work.id)
         sync = any(getattr(scope.g.nodes[i].node, "checkpoint", True) == "sync" for i in work.nodes)
         self.record(_completed(scope.path, lead, (0,), columns, report, self.now), sync)
         self._unit_done(scope, work.nodes, report.columns)
@@ -128,7 +125,7 @@ class Reports(Facts):
 
     def _expr_done(self, work: Dispatch, report: Done) -> None:
         key, _expr, explode = self.expr_jobs.pop(work.id)
-        self.works.pop(work.id, None)
+        self.forget(work.id)
         scope = work.scope
         scope.works.discard(work.id)
         node = scope.g.nodes[work.node].node.id
@@ -202,7 +199,7 @@ class Reports(Facts):
         if work is None:
             return
         if work.kind == "expr":
-            self.works.pop(work.id, None)
+            self.forget(work.id)
             self.expr_jobs.pop(work.id, None)
             self.fail(work.scope, work.node, report.error)
             return
@@ -313,13 +310,13 @@ class Reports(Facts):
             work.gone.add(offset)
             work.left -= 1
             if work.left <= 0:
-                self.works.pop(work.id, None)
+                self.forget(work.id)
                 work.fan.works.discard(work.id)
             self._element_attempt(work.fan, record)
             return
-        self.works.pop(work.id, None)
+        self.forget(work.id)
         work.scope.works.discard(work.id)
-        self.homes.discard(work.id)  # what fails does not park
+        self.homes.pop(work.id, None)  # what fails does not park
         self.leaving.discard(work.id)
         self.home_decided(work.id)
         if work.kind == "frame" and work.frame is not None:
@@ -340,24 +337,24 @@ class Reports(Facts):
             self.record(Grew(path, node, index, report.node, report.dynamic, self.now))
         home = work.id if report.parked else None
         if home is not None:
-            self.homes.add(home)
+            self.homes.setdefault(home, 0)
         self._grow(work.kind, work.scope, work.fan, work.frame, work.nodes, index, report.node,
                    report.dynamic, home)  # fmt: skip
         if work.kind == "map" and work.fan is not None:
             work.gone.add(report.offset)
             work.left -= 1
             if work.left <= 0:
-                self.works.pop(work.id, None)
+                self.forget(work.id)
                 work.fan.works.discard(work.id)
         else:
-            self.works.pop(work.id, None)
+            self.forget(work.id)
             work.scope.works.discard(work.id)
             self.home_decided(work.id)
 
     # ------------------------------------------------------------------ lost processes and values
 
     def _on_home_lost(self, report: HomeLost) -> None:
-        self.homes.discard(report.home)
+        self.homes.pop(report.home, None)
         for frame in list(self.frames.values()):
             if frame.home == report.home:
                 frame.home = None
@@ -367,7 +364,7 @@ class Reports(Facts):
                     self._remake_graph(frame, frame.again)
         for work in list(self.works.values()):
             if work.home == report.home and work.id in self.works:
-                work.home = None
+                self.move(work, None)
                 if work.kind == "unit" and work.scope.alive:
                     self.drop_work(work.id)
                     todo = [i for i in work.nodes if work.scope.status[i] == RUNNING]

@@ -295,7 +295,9 @@ class Core(ABC):  # noqa: B024
     """What the parts of the engine share: the registries, the agenda, and the effects so far.
 
     Nothing here recurses: a step puts what follows from it on the agenda, so that ten thousand
-    nested frames are no deeper than two.
+    nested frames are no deeper than two. `homes` are the processes that are parked (or about to be),
+    by the work that parks them, each with how many works are to run in it; `leaving` those that are
+    not needed any more once these have ended.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -316,7 +318,7 @@ class Core(ABC):  # noqa: B024
         self.signals: dict[str, deque[Value]] = {}
         self.signal_ids: set[str] = set()
         self.receivers: dict[str, deque[tuple[Scope, int]]] = {}
-        self.homes: set[int] = set()
+        self.homes: dict[int, int] = {}
         self.leaving: set[int] = set()
         self.orphans: dict[str, dict[str, Value]] = {}
         self.before_home: dict[int, list[Dispatch]] = {}
@@ -369,6 +371,21 @@ class Core(ABC):  # noqa: B024
         self.works[work.id] = work
         self.ready[work.id] = work
         return work
+
+    def move(self, work: Dispatch, home: int | None) -> None:
+        """Have a work run in this parked process; `None`: wherever there is room."""
+        for at, change in ((work.home, -1), (home, 1)):
+            if at is not None and at in self.homes:
+                self.homes[at] += change
+        work.home = home
+
+    def forget(self, work: int) -> Dispatch | None:
+        """Take a work off the books; gives what it was."""
+        known = self.works.pop(work, None)
+        self.ready.pop(work, None)
+        if known is not None:
+            self.move(known, None)
+        return known
 
 
 def boxed(obj: Any) -> Inline:

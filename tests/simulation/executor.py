@@ -105,6 +105,8 @@ class FakeExecutor:
         self.outbox = [entry for entry in self.outbox if not _belongs(entry[2], work, offsets)]
 
     def release(self, home: int) -> None:
+        inside = {id for id, left in self.active.items() if left[0].work.home == home}
+        assert not inside, f"process {home} is let go while {inside} are to run in it"
         process = self.homes.pop(home, None)
         if process is not None:
             process.runner.release(home)
