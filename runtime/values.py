@@ -285,6 +285,15 @@ def held(value: Value) -> Iterator[Value]:
         yield value.value
 
 
+def homes_of(value: Value) -> Iterator[int]:
+    """The parked processes that hold some of a value, which cannot leave them."""
+    if type(value) is Bound:
+        yield value.home
+    elif type(value) is not Inline:
+        for part in held(value):
+            yield from homes_of(part)
+
+
 @dataclass(frozen=True, slots=True)
 class Raised:
     """In `Work.known`: this step has failed for good, with this error."""

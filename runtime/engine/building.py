@@ -141,7 +141,7 @@ class Building(Waits):
         env = self._env(work, scope, list(names), list(handles), self._pending_params(members))
         if env is None:
             return None
-        self.place(work, nodes, env)
+        self.place(work, nodes, env.values())
         if self._before_home(work):
             return None
         calls = [m.node for m in members if isinstance(m.node, CallNode)]
@@ -216,11 +216,9 @@ class Building(Waits):
             return None
         scope, node = fan.scope, self.map_node(fan)
         indices = work.indices
-        if work.gone or not self._all_running(fan, indices):
-            here = (k for offset, k in enumerate(indices) if offset not in work.gone)
-            indices = work.indices = [k for k in here if fan.status[k] == RUNNING]
+        if not self._all_running(fan, indices):
+            indices = work.indices = [k for k in indices if fan.status[k] == RUNNING]
             work.left = len(indices)
-            work.gone = set()
         if not len(indices):
             self.forget(work.id)
             return None
@@ -233,7 +231,8 @@ class Building(Waits):
         env = self._env(work, scope, names, info.free_handles, self._pending_params(body.nodes))
         if env is None:
             return None
-        self.place(work, [work.node], env)
+        items = self.items_of(fan, indices)
+        self.place(work, [work.node], (*env.values(), items))
         if self._before_home(work):
             return None
         known: dict[int, dict[str, Value | HopState | Raised]] = {}
@@ -251,7 +250,7 @@ class Building(Waits):
             path=scope.path,
             env=env,
             map=node.id,
-            items=self.items_of(fan, indices),
+            items=items,
             indices=indices,
             known=known,
             shape=shape_of(options),
@@ -297,7 +296,8 @@ class Building(Waits):
             if env is None:
                 return None
             frame.args.update(env)
-        self.move(work, frame.home)
+        home = self.home_among(frame.args.values())
+        self.move(work, frame.home if home is None else home)
         return Work(
             id=work.id,
             graph=frame.target,
@@ -321,8 +321,7 @@ class Building(Waits):
         )
         if env is None:
             return None
-        homes = [getattr(v, "home", None) for v in env.values()]
-        self.move(work, next((h for h in homes if h is not None), None))
+        self.move(work, self.home_among(env.values()))
         graph = Graph(nodes=[info.node])
         dynamic = Dynamic(graph.to_json().encode(), {}, {}, f"$expr:{_digest(expr)}")
         return Work(

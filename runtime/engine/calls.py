@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from wfc.plan.model import (
@@ -21,7 +21,7 @@ from wfc.runtime.engine.state import (
     Dispatch,
     Scope,
 )
-from wfc.runtime.values import Bound, Value
+from wfc.runtime.values import Value, homes_of
 
 
 class Calls(Branches):
@@ -54,22 +54,22 @@ class Calls(Branches):
 
     # ------------------------------------------------------------------ the processes of regions
 
-    def place(self, work: Dispatch, nodes: list[int], env: dict[str, Value]) -> None:
-        """Decide which process a work must run in, just before it is submitted: its frame's home,
-        or its region's, which is the process of the first of the region that runs."""
+    def place(self, work: Dispatch, nodes: list[int], given: Iterable[Value]) -> None:
+        """Decide which process a work must run in, just before it is submitted: the one that holds
+        what it is given and cannot leave; its frame's home; or its region's, which is the process of
+        the first of the region that runs."""
         scope, frame = work.scope, work.scope.frame
         self.move(work, None)
         work.park = False
+        home = self.home_among(given)
+        if home is not None:
+            self.move(work, home)
+            return
         calls = [scope.g.nodes[i].node for i in nodes]
         if work.kind == "map" and work.fan is not None:
             body = scope.g.inner[scope.g.nodes[work.node].node.id]
             calls = [info.node for info in body.nodes]
         inplace = next((c for c in calls if isinstance(c, CallNode) and c.inplace), None)
-        if inplace is not None:
-            for value in env.values():
-                if isinstance(value, Bound) and value.home in self.homes:
-                    self.move(work, value.home)  # where its arguments are
-                    return
         if frame.home is not None:
             self.move(work, frame.home if inplace is not None else None)
             return
@@ -88,6 +88,11 @@ class Calls(Branches):
             work.park = True
             at.regions[name] = work.id
             self.homes.setdefault(work.id, 0)
+
+    def home_among(self, given: Iterable[Value]) -> int | None:
+        """The process that values cannot leave, if they are in one."""
+        homes = (home for value in given for home in homes_of(value))
+        return next((home for home in homes if home in self.homes), None)
 
     def _region_of(
         self, scope: Scope, inplace: CallNode | None, ids: list[str]
@@ -123,8 +128,19 @@ class Calls(Branches):
             if home is None or node.id not in members:
                 continue
             if all(scope.status[scope.g.index[m]] in (DONE, FAILED) for m in members):
+                if self._outlives(scope, region.nodes):
+                    continue  # until the scope ends
                 del scope.regions[name]
                 self.release(home)
+
+    @staticmethod
+    def _outlives(scope: Scope, members: Sequence[str]) -> bool:
+        """Whether others than the calls of a region may still want what cannot leave its process."""
+        bound = [m for m in members if m in scope.values and any(homes_of(scope.values[m]))]
+        if not bound or scope.owner[0] != "frame":
+            return bool(bound)
+        others = (info.uses for info in scope.g.nodes if info.node.id not in members)
+        return any(m in uses for uses in others for m in bound)
 
     def release(self, home: int) -> None:
         """Let a parked process go, at once or when nothing runs in it any more: what is made again

@@ -17,7 +17,7 @@ from wfc.runtime.engine.state import (
     Scope,
     durable,
 )
-from wfc.runtime.values import ErrorInfo, Value
+from wfc.runtime.values import ErrorInfo, Value, homes_of
 
 Outcome = tuple[Any, ...]
 
@@ -54,10 +54,20 @@ class Ending(Calls):
             return
         scope.values[RESULT] = value
 
-        def kept(made: Value, _volatile: bool) -> None:
-            self.finish(frame, ("ok", made, False))
-
         tail = scope.g.index.get(scope.g.tail or "", 0)
+
+        def kept(made: Value, _volatile: bool) -> None:
+            if not any(homes_of(made)):
+                self.finish(frame, ("ok", made, False))
+                return
+            message = (
+                f"the result of {frame.target} cannot be kept: it cannot be pickled, and lives in one "
+                "process only. Return something that can be pickled"
+            )
+            where = scope.g.nodes[tail].node.where
+            error = ErrorInfo("wfc.UnpicklableResult", message, task=frame.path, where=where)
+            self.abort(frame, ("error", error))
+
         self.compute(
             scope, tail, "keep", ["if", ["lit", True], ["name", RESULT], ["lit", None]], kept
         )

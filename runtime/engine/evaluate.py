@@ -25,6 +25,7 @@ from wfc.runtime.values import (
     Value,
     Waited,
     held,
+    homes_of,
     inline_size,
     load_inline,
 )
@@ -282,7 +283,7 @@ class Evaluating(Core):
 
     def gone(self, value: Value) -> bool:
         """Whether some of a value has to be made again: it was not kept, or its process is gone."""
-        return hollow(value) or (isinstance(value, Bound) and value.home not in self.homes)
+        return hollow(value) or any(home not in self.homes for home in homes_of(value))
 
     def _volatile_expr(self, scope: Scope, expr: Any) -> bool:
         return self.is_volatile(scope, list(ex.names(expr)))

@@ -196,7 +196,7 @@ class Facts(Building):
             error = _counted(record.error, attempts)
             self._advance("map", fan.scope, fan, None, k, record.step, Raised(error))
             fan.status[k] = RUNNING
-            self._ship(fan, (k,))
+            self.ship(fan, (k,))
             return
         if record.retry_at is None:
             self.element_error(fan, k, _counted(record.error, attempts))
@@ -207,7 +207,7 @@ class Facts(Building):
         def again() -> None:
             if fan.status[k] == WAITING and fan.scope.alive:
                 fan.status[k] = RUNNING
-                self._ship(fan, (k,))
+                self.ship(fan, (k,))
 
         self._at(fan.scope, f"{fan.scope.path}/{self.map_node(fan).id}[{k}]!retry", record, again)
 
@@ -315,7 +315,7 @@ class Facts(Building):
         def resume() -> None:
             if kind == "map" and fan is not None:
                 fan.status[index] = RUNNING
-                self._ship(fan, (index,))
+                self.ship(fan, (index,))
             elif kind == "frame" and frame is not None:
                 work = self.new_work("frame", scope, 0, frame=frame)
                 scope.works.add(work.id)

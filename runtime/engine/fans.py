@@ -112,7 +112,7 @@ class Fans(Frames):
             self._complete(fan)
         elif node.carried:
             fan.status[:] = bytes([RUNNING]) * count
-            self._ship(fan, range(count))
+            self.ship(fan, range(count))
         else:
             fan.queue.extend(range(count))
             self.open_elements(fan, node)
@@ -181,7 +181,7 @@ class Fans(Frames):
             if ready and node.carried:
                 for k in ready:
                     fan.status[k] = RUNNING
-                self._ship(fan, ready)
+                self.ship(fan, ready)
             elif ready:
                 fan.queue.extend(ready)
                 self.open_elements(fan, node)
@@ -195,7 +195,7 @@ class Fans(Frames):
             fan.columns.setdefault(name, Segments()).add(k, 1, [boxed(MISSING)])
         self._end(fan, (k,))
 
-    def _ship(self, fan: Fan, indices: Sequence[int]) -> Dispatch:
+    def ship(self, fan: Fan, indices: Sequence[int]) -> Dispatch:
         """Give a slice of a fan-out to the workers."""
         work = self.new_work("map", fan.scope, fan.node, fan=fan, indices=indices)
         work.left = len(indices)

@@ -23,7 +23,7 @@ from wfc.runtime.engine.state import (
     Frame,
     Scope,
 )
-from wfc.runtime.values import Caught, ErrorInfo, Inline, Pending, Value
+from wfc.runtime.values import Caught, ErrorInfo, Inline, Pending, Value, homes_of
 from wfc.runtime.work import Dynamic, HopState
 
 
@@ -231,6 +231,9 @@ class Frames(Ending):
             self.record(Hopped(frame.path, "", 0, "", state, self.now))
         lingering = [*frame.lingering, *([old] if old is not None else [])]
         needed = {id(_outermost(fan.scope)) for fan in kept_fans}
+        homes = {home for value in args.values() for home in homes_of(value)}
+        if homes:
+            needed.update(id(scope) for scope in lingering if homes & _parked_in(scope))
         frame.lingering = [scope for scope in lingering if id(scope) in needed]
         for scope in lingering:
             if id(scope) not in needed:
@@ -355,6 +358,20 @@ def _outermost(scope: Scope) -> Scope:
     while scope.owner[0] in ("arm", "then"):
         scope = scope.owner[1]
     return scope
+
+
+def _parked_in(scope: Scope) -> set[int]:
+    """The processes that are parked for the regions of a scope and of what is in it."""
+    found: set[int] = set()
+    stack: list[Scope | Frame | None] = [scope]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Frame):
+            stack += [item.scope, *item.lingering]
+        elif item is not None:
+            found.update(item.regions.values())
+            stack += item.children
+    return found
 
 
 def _handles(args: dict[str, Value]) -> set[tuple[str, str]]:

@@ -167,7 +167,7 @@ class Joins(Elements):
         if node.carried:
             for k in again:
                 fan.status[k] = RUNNING
-            self._ship(fan, again)
+            self.ship(fan, again)
         else:
             fresh = [k for k in again if k not in fan.scopes]
             for k in fresh:

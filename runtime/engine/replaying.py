@@ -275,7 +275,7 @@ class Replaying(Reports):
         for fan in fans.values():
             left = [k for k in range(fan.count) if fan.status[k] == RUNNING]
             if left and self.map_node(fan).carried:
-                self._ship(fan, range(fan.count) if len(left) == fan.count else left)
+                self.ship(fan, range(fan.count) if len(left) == fan.count else left)
         for scopes in self.scopes.values():
             for scope in scopes:
                 scope.regions.clear()

@@ -371,10 +371,22 @@ class Reports(Facts):
                     if todo:
                         self.dispatch(work.scope, todo[0], todo)
                     continue
-                if work.fan is not None:
-                    work.left = len(work.indices)
-                work.submitted = False
-                self.ready[work.id] = work
+                self._submit_again(work)
+
+    def _submit_again(self, work: Dispatch) -> None:
+        """Give out once more what is left of a work. A slice gets another id: reports that are still
+        on their way count its elements as they were."""
+        if work.kind != "map" or work.fan is None:
+            work.submitted = False
+            self.ready[work.id] = work
+            return
+        fan = work.fan
+        self.drop_work(work.id)
+        fan.works.discard(work.id)
+        here = (k for offset, k in enumerate(work.indices) if offset not in work.gone)
+        left = [k for k in here if fan.status[k] == RUNNING]
+        if left:
+            self.ship(fan, left if len(left) < len(work.indices) else work.indices)
 
     def _remake_graph(self, frame: Frame, again: Callable[[], None]) -> None:
         """The graph of a frame could run only in a process that is gone: run its task again."""
@@ -414,10 +426,7 @@ class Reports(Facts):
                 where = scope.find(name)
                 if where is not None:
                     where.values[name] = HOLLOW
-        work.submitted = False
-        if work.kind == "map" and work.fan is not None:
-            work.left = len(work.indices)
-        self.ready[work.id] = work
+        self._submit_again(work)
 
     def cancel_offsets(self, work: int, offsets: tuple[int, ...]) -> None:
         """Have the executor stop some elements of a work."""

@@ -34,7 +34,7 @@ from wfc.runtime.values import (
     WaitResult,
 )
 from wfc.runtime.valuestore import ValueStore, new_key
-from wfc.runtime.worker.errors import dotted
+from wfc.runtime.worker.errors import Unpicklable, dotted
 
 Cell: TypeAlias = Any
 
@@ -74,10 +74,6 @@ class NoLarge:
     def get_large(self, handle: Any, size: int) -> Any:
         """Raises `LookupError`."""
         raise LookupError("no such value")
-
-
-class Unpicklable(Exception):  # noqa: N818 - it becomes the error `UnpicklableResult`
-    """A value cannot leave its process; the message says why and what to do."""
 
 
 class ValueGone(Exception):  # noqa: N818 - what is the case
@@ -206,7 +202,8 @@ class Cells:
 
     def load(self, value: Value) -> Any:
         """A fresh object of a value (but `Bound`: the very one). Raises `ValueGone` when it is
-        gone, `StorageError` when what is stored is damaged."""
+        gone, `Unpicklable` when it is in another process for good, `StorageError` when what is
+        stored is damaged."""
         if isinstance(value, Inline):
             found = value._object
             return found if found is not MISSING and is_plain(found) else decode(value.data)
@@ -229,6 +226,11 @@ class Cells:
             except Exception as error:
                 raise ValueGone(_why(error)) from None
         if isinstance(value, Bound):
+            if value.home not in self.homes:
+                raise Unpicklable(
+                    f"{value.key} cannot be pickled, and lives in another process than what else is "
+                    "used with it. Make them in one: by `inplace` calls that are given one another"
+                )
             try:
                 return self.homes[value.home][value.key]
             except KeyError:

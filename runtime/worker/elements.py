@@ -10,10 +10,9 @@ from wfc.runtime.values import MISSING, Bound, Chunk, ErrorInfo, Rows
 from wfc.runtime.work import Done, Meta, Report
 from wfc.runtime.worker.cells import (
     Cell,
-    Unpicklable,
     unpicklable_result,
 )
-from wfc.runtime.worker.errors import expression_error
+from wfc.runtime.worker.errors import Unpicklable, expression_error
 from wfc.runtime.worker.frames import Job
 from wfc.runtime.worker.interp import Element
 

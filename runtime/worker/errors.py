@@ -7,6 +7,7 @@ import traceback
 from types import TracebackType
 from typing import Any
 
+from wfc.runtime.storage_errors import StorageError
 from wfc.runtime.values import ErrorInfo
 
 _RUNTIME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -18,6 +19,17 @@ def dotted(kind: type) -> str:
     """The dotted name of a class; built-in ones have no module."""
     module = kind.__module__
     return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
+
+
+class Unpicklable(Exception):  # noqa: N818 - an `UnpicklableResult` or `UnpicklableArgument`
+    """A value cannot leave its process; the message says why and what to do."""
+
+
+def kind_of(error: BaseException) -> str:
+    """What an exception is reported as, where it is not the task that raised it."""
+    if isinstance(error, StorageError):
+        return "wfc.StorageError"
+    return "wfc.UnpicklableArgument" if isinstance(error, Unpicklable) else dotted(type(error))
 
 
 def message_of(error: BaseException) -> str:
@@ -85,4 +97,4 @@ def expression_error(error: BaseException, task: str, where: Any) -> ErrorInfo:
     message = message_of(error)
     if isinstance(error, KeyError):
         message = f"no item {message}"
-    return ErrorInfo(dotted(type(error)), message, task=task, where=tuple(where))
+    return ErrorInfo(kind_of(error), message, task=task, where=tuple(where))

@@ -14,7 +14,6 @@ from wfc.runtime.worker.cells import (
     VALUES,
     Cell,
     Source,
-    Unpicklable,
     ValueGone,
     unpicklable_result,
     value_of,
@@ -22,7 +21,7 @@ from wfc.runtime.worker.cells import (
 from wfc.runtime.worker.context import WATCH, Stage, awaited
 from wfc.runtime.worker.dynamic import Continuation
 from wfc.runtime.worker.elements import BadResult, Pack, add_outputs
-from wfc.runtime.worker.errors import error_info, expression_error
+from wfc.runtime.worker.errors import Unpicklable, error_info, expression_error
 from wfc.runtime.worker.frames import Frame, Job, attempt_of, task_arguments
 from wfc.runtime.worker.interp import Element
 from wfc.runtime.worker.secrets import redact
@@ -242,9 +241,6 @@ class FastElements:
         task, where = self.task_id(), self.step.where
         if isinstance(error, StorageError):
             return _Failure(ErrorInfo("wfc.StorageError", str(error), task=task), self.step.id)
-        if isinstance(error, Unpicklable):
-            info = ErrorInfo("wfc.UnpicklableArgument", str(error), task=task, where=where)
-            return _Failure(info, self.step.id)
         return _Failure(expression_error(error, task, where), self.step.id)
 
     def _fail(self, failure: _Failure, cells: dict[str, Cell]) -> None:

@@ -27,7 +27,7 @@ from wfc.plan.model import (
 )
 from wfc.runtime.values import Bound, Value
 from wfc.runtime.work import Dynamic
-from wfc.runtime.worker.cells import Cells, Unpicklable
+from wfc.runtime.worker.cells import Cells
 from wfc.runtime.worker.dynamic import (
     CallHandle,
     CancelHandle,
@@ -39,7 +39,7 @@ from wfc.runtime.worker.dynamic import (
     WaitPart,
     target_name,
 )
-from wfc.runtime.worker.errors import dotted
+from wfc.runtime.worker.errors import Unpicklable, dotted
 from wfc.runtime.worker.registry import Registry
 
 _PLAIN = (bool, int, float, str, type(None))

@@ -11,9 +11,9 @@ from wfc.runtime.linked import LinkedWorkflow
 from wfc.runtime.steps import CallStep, shape_of
 from wfc.runtime.values import Bound, ErrorInfo, Inline, Value
 from wfc.runtime.work import Became, Dynamic, Hop, HopState, Partial, Report
-from wfc.runtime.worker.cells import Unpicklable, own_copy, value_of
+from wfc.runtime.worker.cells import own_copy, value_of
 from wfc.runtime.worker.dynamic import Continuation
-from wfc.runtime.worker.errors import error_info
+from wfc.runtime.worker.errors import Unpicklable, error_info
 from wfc.runtime.worker.frames import CallLike, Frame, Job, ResumeStep, task_arguments
 from wfc.runtime.worker.graphs import Built, Call, build, needs_of
 from wfc.runtime.worker.secrets import secret

@@ -6,8 +6,8 @@ from typing import Any
 
 from wfc.runtime.values import HOLLOW, Bound, ErrorInfo, Result
 from wfc.runtime.work import Failed, Log, Report
-from wfc.runtime.worker.cells import IMMUTABLE, VALUES, Source, Unpicklable, unpicklable_result
-from wfc.runtime.worker.errors import expression_error
+from wfc.runtime.worker.cells import IMMUTABLE, VALUES, Source, unpicklable_result
+from wfc.runtime.worker.errors import Unpicklable, expression_error
 from wfc.runtime.worker.frames import DEEP, Frame, attempt_of
 from wfc.runtime.worker.hops import Hops, StepError
 from wfc.runtime.worker.secrets import redact
@@ -182,9 +182,6 @@ class Outcomes(Hops):
         )
 
     def _expression(self, error: Exception, frame: Frame, step: Any) -> ErrorInfo:
-        if isinstance(error, Unpicklable):
-            info = ErrorInfo("wfc.UnpicklableArgument", str(error), where=tuple(step.where))
-            return self._placed(info, frame, step)
         step = step or NOWHERE
         where = (step.call if step.kind == "resume" else step).where
         return expression_error(error, self.id_of(frame, step), where)

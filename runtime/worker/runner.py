@@ -18,7 +18,7 @@ from wfc.runtime.work import Failed, Hop, Log, Program, Report, ValueLost, Work
 from wfc.runtime.worker.cells import Cells, Large, NoLarge, ValueGone
 from wfc.runtime.worker.context import WATCH, Stage
 from wfc.runtime.worker.elements import BadResult, Pack, element_cells
-from wfc.runtime.worker.errors import dotted, message_of
+from wfc.runtime.worker.errors import kind_of, message_of
 from wfc.runtime.worker.fast import FastElements
 from wfc.runtime.worker.frames import Job
 from wfc.runtime.worker.interp import Element
@@ -162,11 +162,12 @@ class Runner:
         return out
 
     def _work(self, work: Work) -> Iterator[list[Report]]:
+        home = work.id if work.park else work.home
+        if home is not None:
+            self._cells.homes.setdefault(home, {})
         job = self._job(work)
         if job is None:
             return
-        if work.park:
-            self._cells.homes.setdefault(work.id, {})
         stage = Stage(self._capture)
         runs = self._runs = _Runs(job, stage, self._worker)
         while not runs.over:
@@ -207,9 +208,7 @@ class Runner:
         return job
 
     def _refuse(self, work: Work, error: Exception) -> None:
-        storage = isinstance(error, StorageError)
-        kind = "wfc.StorageError" if storage else dotted(type(error))
-        info = ErrorInfo(kind, message_of(error), task=work.path)
+        info = ErrorInfo(kind_of(error), message_of(error), task=work.path)
         node = work.nodes[0] if work.nodes else ""
         self._out += [Failed(work.id, i, node, info) for i in range(len(work.indices))]
 
