@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.oracle.generate.expressions import Expressions
 from tests.oracle.generate.parts import (
     INT,
+    INTS,
     STR,
     TYPES,
     Var,
@@ -41,12 +42,26 @@ class Bindings(Expressions):
         elsewhere between."""
         held = self.fresh("held")
         uses = between(self.source, 1, 3)
-        if not self.afford(1 + uses):
+        if not self.afford(10 + uses):
             return
         self.spend(1 + uses)
         self.line(f"{held} = nocheckpoint inplace hold({self.expr(INT, 1)})")
         for _ in range(uses):
-            self.bind("n", INT, f"inplace use({held}, {self.expr(INT, 2)})", call=True)
+            last = self.bind("n", INT, f"inplace use({held}, {self.expr(INT, 2)})", call=True)
+        if chance(self.source, 40):
+            self._held_apart(held, last)
+
+    def _held_apart(self, held: str, last: str) -> None:
+        """A fan-out between two uses of an object; it reads that, or has elements beside it."""
+        self.spend(9)
+        over = choice(self.source, [*self.names(INTS), self.literal(INTS)])
+        text = f"[add(x, {held}.number) for x in {over}]"
+        if chance(self.source, 50):
+            text = f"[inplace nocheckpoint add(x, {last}) for x in {over}]"
+            if chance(self.source, 50):
+                text = f"[add(y, {last}) for y in {text}]"
+        elements = self.bind("xs", INTS, text, call=True)
+        self.bind("n", INT, f"inplace use({held}, sum({elements}))", call=True)
 
     def _unpacked(self) -> None:
         first, second = self.fresh("n"), self.fresh("n")
