@@ -17,6 +17,7 @@ from wfc.runtime.engine.state import (
     Dispatch,
     Fan,
     Scope,
+    enclosing,
     shape_of,
 )
 from wfc.runtime.engine.waits import Waits
@@ -153,7 +154,8 @@ class Building(Waits):
             for step, value in scope.known.get(i, {}).items()
         }
         if any(isinstance(m.node, BranchNode) for m in members):
-            known.update(scope.prefilled)
+            for outer in enclosing(scope):
+                known.update(outer.prefilled)
         return Work(
             id=work.id,
             graph=scope.g.address,

@@ -20,6 +20,7 @@ from wfc.runtime.engine.state import (
     RUNNING,
     Dispatch,
     Scope,
+    enclosing,
 )
 from wfc.runtime.values import Value, homes_of
 
@@ -51,6 +52,8 @@ class Calls(Branches):
         self.home_decided(work)
         if known is not None and known.submitted and self.live:
             self.effects.append(CancelWork(work))
+            if work not in self.homes:  # it may have parked all the same, which is not told yet
+                self.effects.append(Release(work))
 
     # ------------------------------------------------------------------ the processes of regions
 
@@ -135,11 +138,13 @@ class Calls(Branches):
 
     @staticmethod
     def _outlives(scope: Scope, members: Sequence[str]) -> bool:
-        """Whether others than the calls of a region may still want what cannot leave its process."""
+        """Whether others than the calls of a region may still want what cannot leave its process:
+        elements and arms that have to be made again are among them."""
         bound = [m for m in members if m in scope.values and any(homes_of(scope.values[m]))]
         if not bound or scope.owner[0] != "frame":
             return bool(bound)
-        others = (info.uses for info in scope.g.nodes if info.node.id not in members)
+        calls = {m for m in members if isinstance(scope.g.nodes[scope.g.index[m]].node, CallNode)}
+        others = (info.uses for info in scope.g.nodes if info.node.id not in calls)
         return any(m in uses for uses in others for m in bound)
 
     def release(self, home: int) -> None:
@@ -169,11 +174,9 @@ class Calls(Branches):
     @staticmethod
     def _prefilled(scope: Scope, name: str) -> Value | None:
         """The result of a call in a branch that a worker has run as part of a unit."""
-        at: Scope | None = scope
-        while at is not None and at.frame is scope.frame:
+        for at in enclosing(scope):
             if name in at.prefilled:
                 return at.prefilled.pop(name)
-            at = at.up if at.owner[0] in ("arm", "then") else None
         return None
 
     def _carried(self, scope: Scope, node: CallNode) -> bool:

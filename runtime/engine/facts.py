@@ -182,10 +182,6 @@ class Facts(Building):
         else:
             self._advance(kind, scope, fan, frame, index, step, fact)
 
-    def _orphan(self, path: str, node: str, value: Value) -> None:
-        if not hollow(value) and not is_absent(value):
-            self.orphans.setdefault(path, {})[node] = value
-
     # ------------------------------------------------------------------ attempts
 
     def _element_attempt(self, fan: Fan, record: Attempted) -> None:

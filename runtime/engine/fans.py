@@ -110,12 +110,8 @@ class Fans(Frames):
         fan.volatile = volatile
         if count == 0:
             self._complete(fan)
-        elif node.carried:
-            fan.status[:] = bytes([RUNNING]) * count
-            self.ship(fan, range(count))
         else:
-            fan.queue.extend(range(count))
-            self.open_elements(fan, node)
+            self._start_elements(fan, node, range(count))
 
     def _new_fan(self, scope: Scope, index: int, node: MapNode, count: int) -> Fan:
         fan = Fan(scope, index, count, bytearray(count), count)
@@ -178,13 +174,7 @@ class Fans(Frames):
                 elif source.status[i] in (FAILED, DROPPED):
                     error = source.errors.get(i) or ErrorInfo("wfc.Cancelled", "cancelled")
                     self.element_error(fan, k, error)
-            if ready and node.carried:
-                for k in ready:
-                    fan.status[k] = RUNNING
-                self.ship(fan, ready)
-            elif ready:
-                fan.queue.extend(ready)
-                self.open_elements(fan, node)
+            self._start_elements(fan, node, ready)
 
         source.watchers.append(arrived)
         arrived(pending.indices)
@@ -194,6 +184,33 @@ class Fans(Frames):
         for name in dict.fromkeys(self.output_column(node, out.name) for out in node.outputs):
             fan.columns.setdefault(name, Segments()).add(k, 1, [boxed(MISSING)])
         self._end(fan, (k,))
+
+    def _start_elements(self, fan: Fan, node: MapNode, indices: Sequence[int]) -> None:
+        """Start elements, but for those whose results are known."""
+        known = self.rows_of(fan)
+        for told, columns in known:
+            if max(told, default=0) < fan.count:  # the same list, as far as one can tell
+                fresh = [k for k in told if k in indices and fan.status[k] == WAITING]
+                self._mark_running(fan, fresh)
+                self.take_columns(fan, told, dict(columns))
+        if known:
+            indices = [k for k in indices if fan.status[k] == WAITING]
+        if not indices:
+            return
+        if node.carried:
+            self._mark_running(fan, indices)
+            self.ship(fan, indices)
+        else:
+            fan.queue.extend(indices)
+            self.open_elements(fan, node)
+
+    @staticmethod
+    def _mark_running(fan: Fan, indices: Sequence[int]) -> None:
+        if len(indices) == fan.count:
+            fan.status[:] = bytes([RUNNING]) * fan.count
+            return
+        for k in indices:
+            fan.status[k] = RUNNING
 
     def ship(self, fan: Fan, indices: Sequence[int]) -> Dispatch:
         """Give a slice of a fan-out to the workers."""

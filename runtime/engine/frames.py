@@ -13,9 +13,10 @@ from wfc.plan.model import (
     ReturnNode,
     WorkflowDef,
 )
-from wfc.runtime.engine.ending import Ending, Outcome
+from wfc.runtime.engine.ending import Outcome
 from wfc.runtime.engine.evaluate import as_pending, fleeting, message
 from wfc.runtime.engine.flow import NONE, RESULT
+from wfc.runtime.engine.orphans import Orphans
 from wfc.runtime.engine.records import Hopped
 from wfc.runtime.engine.state import (
     DONE,
@@ -27,7 +28,7 @@ from wfc.runtime.values import Caught, ErrorInfo, Inline, Pending, Value, homes_
 from wfc.runtime.work import Dynamic, HopState
 
 
-class Frames(Ending):
+class Frames(Orphans):
     """Opens frames, and lets them hop."""
 
     def start_node(self, scope: Scope, index: int, node: Node) -> None:
@@ -132,7 +133,7 @@ class Frames(Ending):
             frame.hopped_path, g, None, frame, ("frame",), dict(frame.args), volatile
         )
         # What is known of it from before, though what made its graph had to run again.
-        frame.scope.prefilled.update(self.orphans.pop(frame.hopped_path, {}))
+        self.adopt(frame.scope)
 
     def _ships(self, frame: Frame) -> bool:
         """Whether a worker can run the whole frame."""
@@ -153,6 +154,7 @@ class Frames(Ending):
         holder = self.open_scope(frame.hopped_path, g, None, frame, ("shipped",))
         frame.scope = holder
         holder.values.update(frame.args)
+        frame.known.update(self.orphans.pop(frame.hopped_path, {}))
         work = self.new_work("frame", holder, 0, frame=frame)
         holder.works.add(work.id)
         frame.work = work.id
@@ -237,6 +239,8 @@ class Frames(Ending):
         frame.lingering = [scope for scope in lingering if id(scope) in needed]
         for scope in lingering:
             if id(scope) not in needed:
+                if homes:
+                    self.set_aside(scope)
                 self.bury(scope)
         frame.phase = "running"
         self.enter(frame, volatile)
@@ -313,6 +317,7 @@ class Frames(Ending):
         """The arguments of a hop were not kept, so neither was the hop: begin at the first."""
         for scope in (*frame.lingering, frame.scope):
             if scope is not None:
+                self.set_aside(scope)
                 self.bury(scope)
         target, args, dynamic = frame.first or (frame.target, frame.args, frame.dynamic)
         frame.lingering = []

@@ -98,7 +98,9 @@ class Replaying(Reports):
         found = self.locate(record.path, record.node)
         if found is None:
             for name in record.columns:
-                self._orphan(record.path, name, told(record.columns, name))
+                self.orphan(record.path, name, told(record.columns, name))
+            rows = self.orphan_rows.setdefault((record.path, record.node), [])
+            rows.append((record.indices, record.columns))
             return
         scope, index = found
         fan = scope.fans.get(index)
@@ -142,8 +144,9 @@ class Replaying(Reports):
 
     def _replay_advanced(self, record: Advanced) -> None:
         kind, scope, fan, frame, _ = self.instance(record.path, record.node)
-        if not kind and record.index < 0 and not isinstance(record.value, HopState):
-            self._orphan(record.path, record.step, record.value)
+        alone = record.index < 0 or not record.node
+        if not kind and alone and not isinstance(record.value, HopState):
+            self.orphan(record.path, record.step, record.value)
         if kind and scope is not None and record.held:
             self._hold(scope, record.step, record.value)
         elif kind and scope is not None:
@@ -236,13 +239,13 @@ class Replaying(Reports):
             return
         at = (record.path, record.node, record.key)
         entry = self.undecided.get(at)
-        self.retry_undecided.pop(at, None)
         if entry is None:
             self.computed[at] = record.value
             return
         self._forget_expr(record)
         if isinstance(record.value, Hollow) and record.key not in ("value", "return"):
-            return
+            return  # it could not be kept, so it is asked for again
+        self.retry_undecided.pop(at, None)
         entry[1](record.value)
 
     def _forget_expr(self, record: Computed) -> None:

@@ -390,15 +390,9 @@ class Reports(Facts):
 
     def _remake_graph(self, frame: Frame, again: Callable[[], None]) -> None:
         """The graph of a frame could run only in a process that is gone: run its task again."""
-        if frame.scope is not None:
-            for info in frame.scope.g.nodes:
-                value = frame.scope.values.get(info.node.id)
-                if not isinstance(info.node, CallNode) or value is None or fleeting(value):
-                    continue
-                if self.keeps(frame.scope, info.index):
-                    self._orphan(frame.scope.path, info.node.id, value)
         for scope in (*frame.lingering, frame.scope):
             if scope is not None:
+                self.set_aside(scope)
                 self.bury(scope)
         frame.phase = "done"
         self.frames.pop(frame.path, None)

@@ -13,7 +13,7 @@ import math
 from abc import ABC
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -321,6 +321,9 @@ class Core(ABC):  # noqa: B024
         self.homes: dict[int, int] = {}
         self.leaving: set[int] = set()
         self.orphans: dict[str, dict[str, Value]] = {}
+        self.orphan_rows: dict[
+            tuple[str, str], list[tuple[Sequence[int], Mapping[str, Chunk | int]]]
+        ] = {}
         self.before_home: dict[int, list[Dispatch]] = {}
         self.undecided: dict[tuple[str, str, str], tuple[Scope, Callable[[Value], None]]] = {}
         self.retry_undecided: dict[tuple[str, str, str], Callable[[], None]] = {}
@@ -386,6 +389,14 @@ class Core(ABC):  # noqa: B024
         if known is not None:
             self.move(known, None)
         return known
+
+
+def enclosing(scope: Scope) -> Iterator[Scope]:
+    """A scope, and those that it is an arm in, outwards."""
+    at: Scope | None = scope
+    while at is not None and at.frame is scope.frame:
+        yield at
+        at = at.up if at.owner[0] in ("arm", "then") else None
 
 
 def boxed(obj: Any) -> Inline:
