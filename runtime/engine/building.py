@@ -156,6 +156,7 @@ class Building(Waits):
         if any(isinstance(m.node, BranchNode) for m in members):
             for outer in enclosing(scope):
                 known.update(outer.prefilled)
+            known.update(self.orphans.get(scope.path, {}))
         return Work(
             id=work.id,
             graph=scope.g.address,

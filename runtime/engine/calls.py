@@ -171,13 +171,12 @@ class Calls(Branches):
 
     # ------------------------------------------------------------------ arguments
 
-    @staticmethod
-    def _prefilled(scope: Scope, name: str) -> Value | None:
+    def prefilled(self, scope: Scope, name: str) -> Value | None:
         """The result of a call in a branch that a worker has run as part of a unit."""
         for at in enclosing(scope):
             if name in at.prefilled:
                 return at.prefilled.pop(name)
-        return None
+        return self.orphans.get(scope.path, {}).pop(name, None)
 
     def _carried(self, scope: Scope, node: CallNode) -> bool:
         workflow = self.plan.workflows[node.target]

@@ -59,7 +59,6 @@ class Elements(Fans):
             fan.scopes[k] = self.open_scope(
                 path, g, fan.scope, fan.scope.frame, ("element", fan, k), values, volatile
             )
-            self.adopt(fan.scopes[k])
 
     def _requeue(self, fan: Fan, node: MapNode, k: int) -> None:
         fan.queue.append(k)

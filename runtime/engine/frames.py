@@ -37,7 +37,7 @@ class Frames(Orphans):
         if info.unit is not None and index not in scope.loose:
             self._start_unit(scope, index, info.unit.order)
         elif isinstance(node, CallNode):
-            done = self._prefilled(scope, node.id)
+            done = self.prefilled(scope, node.id)
             if done is not None and index not in scope.again:
                 self.settle(scope, index, done, fleeting(done))
             else:
@@ -74,7 +74,7 @@ class Frames(Orphans):
         for i in order:
             node = scope.g.nodes[i].node
             if isinstance(node, CallNode) and scope.status[i] != DONE and i not in scope.again:
-                done = self._prefilled(scope, node.id)
+                done = self.prefilled(scope, node.id)
                 if done is not None:
                     self.settle(scope, i, done, fleeting(done))
         rest = [i for i in order if scope.status[i] != DONE]
@@ -122,6 +122,10 @@ class Frames(Orphans):
         workflow = frame.workflow
         if workflow is not None and frame.hop == 0 and workflow.options.get("timeout"):
             self._deadline(frame, float(workflow.options["timeout"]))
+        further = self.orphan_hops.pop(frame.path, None)
+        if further is not None and further.hop > frame.hop:
+            self.jump(frame, further)
+            return
         if workflow is not None and self._ships(frame):
             self.run_frame(frame)
             return
@@ -132,8 +136,6 @@ class Frames(Orphans):
         frame.scope = self.open_scope(
             frame.hopped_path, g, None, frame, ("frame",), dict(frame.args), volatile
         )
-        # What is known of it from before, though what made its graph had to run again.
-        self.adopt(frame.scope)
 
     def _ships(self, frame: Frame) -> bool:
         """Whether a worker can run the whole frame."""
@@ -154,6 +156,11 @@ class Frames(Orphans):
         holder = self.open_scope(frame.hopped_path, g, None, frame, ("shipped",))
         frame.scope = holder
         holder.values.update(frame.args)
+        done = self.orphan_results.pop(frame.path, None)
+        if done is not None:
+            frame.exit = ("return", done, fleeting(done) or not frame.checkpoint)
+            self.later(self.frame_ended, frame)
+            return
         frame.known.update(self.orphans.pop(frame.hopped_path, {}))
         work = self.new_work("frame", holder, 0, frame=frame)
         holder.works.add(work.id)
@@ -262,6 +269,23 @@ class Frames(Orphans):
             options=node.options,
         )
         return self.book.single(call, args, functions)
+
+    def jump(self, frame: Frame, state: HopState) -> None:
+        """Stand at a later hop at once: what was before it is no longer in the journal."""
+        if frame.scope is not None:
+            self.bury(frame.scope)
+        frame.hop = state.hop
+        frame.target = state.target
+        frame.args = dict(state.args)
+        frame.exit = None
+        frame.known = {}
+        if state.callee == "workflow":
+            frame.workflow, frame.dynamic = self.plan.workflows[state.target], None
+        elif frame.dynamic is not None:
+            old = frame.dynamic
+            frame.dynamic = Dynamic(old.graph, dict(state.args), old.functions, old.digest)
+        frame.work = None
+        self.enter(frame)
 
     # ------------------------------------------------------------------ making again
 

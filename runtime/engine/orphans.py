@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from wfc.plan.model import CallNode
+from wfc.plan.model import CallNode, ReceiveNode
 from wfc.runtime.engine.ending import Ending
 from wfc.runtime.engine.evaluate import fleeting
 from wfc.runtime.engine.state import DONE, Fan, Frame, Scope, durable
@@ -42,7 +42,7 @@ class Orphans(Ending):
         for info in scope.g.nodes:
             name = info.node.id
             kept = isinstance(info.node, CallNode) and self.keeps(scope, info.index)
-            if kept and name in scope.values:
+            if (kept or isinstance(info.node, ReceiveNode)) and name in scope.values:
                 known[name] = scope.values[name]
         for name, value in known.items():
             self.orphan(scope.path, name, value)
@@ -53,12 +53,10 @@ class Orphans(Ending):
             rows = {name: [durable(c.get(k)) for k in done] for name, c in fan.columns.items()}
             self.orphan_rows.setdefault(fan.key, []).append((done, rows))
 
-    def adopt(self, scope: Scope) -> None:
-        """Let a scope that opens have what is known of it."""
-        scope.prefilled.update(self.orphans.pop(scope.path, {}))
-
     def rows_of(self, fan: Fan) -> list[tuple[Sequence[int], Mapping[str, Chunk | int]]]:
-        """What is known of the elements of a fan-out that opens."""
+        """What is known of the elements of a fan-out that opens: results, and steps on the way."""
+        for index, steps in self.orphan_steps.pop(fan.key, {}).items():
+            fan.known.setdefault(index, {}).update(steps)
         return self.orphan_rows.get(fan.key, [])
 
     def orphan(self, path: str, node: str, value: Value) -> None:

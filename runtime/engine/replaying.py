@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wfc.plan.model import ExprNode
+from wfc.plan.model import ExprNode, MapNode
 from wfc.runtime.engine.evaluate import ITEMS_AGAIN, hollow
 from wfc.runtime.engine.facts import count_failure, told
 from wfc.runtime.engine.graphs import NodeInfo
@@ -35,7 +35,6 @@ from wfc.runtime.values import (
     Value,
 )
 from wfc.runtime.work import (
-    Dynamic,
     HopState,
 )
 
@@ -94,18 +93,18 @@ class Replaying(Reports):
             if frame is not None and frame.work is not None:
                 self.forget(frame.work)
                 self._frame_result(frame, record.columns)
+            elif frame is None:
+                self.orphan_results[record.path] = told(record.columns, "=")
             return
-        found = self.locate(record.path, record.node)
-        if found is None:
+        kind, scope, fan, _, index = self.instance(record.path, record.node)
+        if fan is not None:
+            self.take_columns(fan, record.indices, record.columns)
+            return
+        if scope is None or kind == "map":
             for name in record.columns:
                 self.orphan(record.path, name, told(record.columns, name))
             rows = self.orphan_rows.setdefault((record.path, record.node), [])
             rows.append((record.indices, record.columns))
-            return
-        scope, index = found
-        fan = scope.fans.get(index)
-        if fan is not None and fan.members is None:
-            self.take_columns(fan, record.indices, record.columns)
             return
         unit = scope.g.nodes[index].unit
         order = unit.order if unit is not None else [index]
@@ -129,7 +128,7 @@ class Replaying(Reports):
         self, path: str, node: str
     ) -> tuple[str, Scope | None, Fan | None, Frame | None, int]:
         """What a record is of: `unit`, `map` or `frame` (empty: nothing that is there), its scope, its
-        fan-out or frame, and the number of its node."""
+        fan-out (if it is open) or frame, and the number of its node."""
         if not node:
             frame = self.frames.get(path)
             return "frame", frame.scope if frame else None, None, frame, 0
@@ -140,49 +139,39 @@ class Replaying(Reports):
         fan = scope.fans.get(index)
         if fan is not None and fan.members is None:
             return "map", scope, fan, None, index
-        return "unit", scope, None, None, index
+        kind = "map" if isinstance(scope.g.nodes[index].node, MapNode) else "unit"
+        return kind, scope, None, None, index
 
     def _replay_advanced(self, record: Advanced) -> None:
         kind, scope, fan, frame, _ = self.instance(record.path, record.node)
-        alone = record.index < 0 or not record.node
-        if not kind and alone and not isinstance(record.value, HopState):
-            self.orphan(record.path, record.step, record.value)
-        if kind and scope is not None and record.held:
+        if scope is None or (kind == "map" and fan is None):
+            if record.index >= 0 and record.node:
+                steps = self.orphan_steps.setdefault((record.path, record.node), {})
+                steps.setdefault(record.index, {})[record.step] = record.value
+            elif not isinstance(record.value, HopState):
+                self.orphan(record.path, record.step, record.value)
+            return
+        if record.held:
             self._hold(scope, record.step, record.value)
-        elif kind and scope is not None:
+        else:
             self._advance(kind, scope, fan, frame, record.index, record.step, record.value)
 
     def _replay_hopped(self, record: Hopped) -> None:
         kind, scope, fan, frame, _ = self.instance(record.path, record.node)
-        if not kind or scope is None:
+        if frame is None and not record.node and not record.frame:
+            self.orphan_hops[record.path] = record.state
+        if scope is None or (kind == "map" and fan is None):
             return
         if kind == "frame" and frame is not None and not record.frame:
             if frame.hop == record.state.hop and any(hollow(v) for v in frame.args.values()):
-                self._jump(frame, record.state)
+                self.jump(frame, record.state)
                 return
             if frame.hop >= record.state.hop:
                 return
             if frame.work is None or frame.work not in self.works:
-                self._jump(frame, record.state)
+                self.jump(frame, record.state)
                 return
         self._hopped(kind, scope, fan, frame, record.index, record.frame, record.state)
-
-    def _jump(self, frame: Frame, state: HopState) -> None:
-        """Stand at a later hop at once: what was before it is no longer in the journal."""
-        if frame.scope is not None:
-            self.bury(frame.scope)
-        frame.hop = state.hop
-        frame.target = state.target
-        frame.args = dict(state.args)
-        frame.exit = None
-        frame.known = {}
-        if state.callee == "workflow":
-            frame.workflow, frame.dynamic = self.plan.workflows[state.target], None
-        elif frame.dynamic is not None:
-            old = frame.dynamic
-            frame.dynamic = Dynamic(old.graph, dict(state.args), old.functions, old.digest)
-        frame.work = None
-        self.enter(frame)
 
     def _replay_attempted(self, record: Attempted) -> None:
         kind, scope, fan, frame, index = self.instance(record.path, record.node)
@@ -223,7 +212,7 @@ class Replaying(Reports):
 
     def _replay_grew(self, record: Grew) -> None:
         kind, scope, fan, frame, index = self.instance(record.path, record.node)
-        if not kind or scope is None:
+        if scope is None or (kind == "map" and fan is None):
             return
         nodes = self._unit_nodes(scope, index) if kind == "unit" else []
         if kind == "unit" and (at := self._made_again(scope, record.step)) >= 0:

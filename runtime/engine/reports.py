@@ -28,6 +28,7 @@ from wfc.runtime.engine.state import (
     Frame,
     boxed,
     durable,
+    enclosing,
     kept,
 )
 from wfc.runtime.policy import backoff_seconds, retries_error, retries_loss
@@ -38,6 +39,7 @@ from wfc.runtime.values import (
     Chunk,
     Column,
     ErrorInfo,
+    Transient,
 )
 from wfc.runtime.work import (
     Became,
@@ -403,6 +405,10 @@ class Reports(Facts):
         if work is None:
             return
         scope = work.fan.scope if work.fan is not None else work.scope
+        if "items" in report.names:  # which stands for all that has no name
+            for known in self._known_of(work):
+                for step in [s for s, value in known.items() if isinstance(value, Transient)]:
+                    del known[step]
         for name in report.names:
             if name == "items" and work.fan is not None:
                 for k in work.indices:
@@ -421,6 +427,17 @@ class Reports(Facts):
                 if where is not None:
                     where.values[name] = HOLLOW
         self._submit_again(work)
+
+    @staticmethod
+    def _known_of(work: Dispatch) -> list[dict[str, Any]]:
+        """What a work is told of what was done of it before."""
+        if work.frame is not None:
+            return [work.frame.known]
+        if work.fan is not None:
+            return [work.fan.known[k] for k in work.indices if k in work.fan.known]
+        scope = work.scope
+        steps: list[dict[str, Any]] = [scope.known[i] for i in work.nodes if i in scope.known]
+        return [*steps, *(outer.prefilled for outer in enclosing(scope))]
 
     def cancel_offsets(self, work: int, offsets: tuple[int, ...]) -> None:
         """Have the executor stop some elements of a work."""

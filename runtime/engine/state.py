@@ -321,6 +321,9 @@ class Core(ABC):  # noqa: B024
         self.homes: dict[int, int] = {}
         self.leaving: set[int] = set()
         self.orphans: dict[str, dict[str, Value]] = {}
+        self.orphan_results: dict[str, Value] = {}
+        self.orphan_hops: dict[str, HopState] = {}
+        self.orphan_steps: dict[tuple[str, str], dict[int, dict[str, Value]]] = {}
         self.orphan_rows: dict[
             tuple[str, str], list[tuple[Sequence[int], Mapping[str, Chunk | int]]]
         ] = {}

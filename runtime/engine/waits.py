@@ -32,6 +32,10 @@ class Waits(Joins):
                 lambda v, _: self._sleep(scope, index, v),
             )  # fmt: skip
         elif isinstance(node, ReceiveNode):
+            taken = self.prefilled(scope, node.id)
+            if taken is not None:
+                self.settle(scope, index, taken)
+                return
             self.compute(
                 scope, index, "signal", message(node.signal),
                 lambda v, _: self._receive(scope, index, node, str(self.load(v))),
