@@ -182,11 +182,17 @@ class Failed:
     options: dict[str, Any] = field(default_factory=dict)
 
 
+def home_number(work: Work, offset: int) -> int:
+    """The number of the process that an element of a work parks. Each of a slice may be in another
+    one; that of a work which is no slice has the number of the work itself."""
+    return work.id if work.map is None else (work.id << 32) + work.indices[offset] + 1
+
+
 @dataclass(frozen=True, slots=True)
 class Became:
     """The task at relative path `node` returned a graph that a worker cannot run by itself.
 
-    `parked` tells that the process is kept as the home of the graph's frame, under the work's id;
+    `home` tells that the process is kept as the home of the graph's frame, and under which number;
     a graph that can run nowhere else has `Bound` constants.
     """
 
@@ -194,7 +200,7 @@ class Became:
     offset: int
     node: str
     dynamic: Dynamic
-    parked: bool
+    home: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,6 @@ class Calls(Branches):
         self.home_decided(work)
         if known is not None and known.submitted and self.live:
             self.effects.append(CancelWork(work))
-            if work not in self.homes:  # it may have parked all the same, which is not told yet
-                self.effects.append(Release(work))
 
     # ------------------------------------------------------------------ the processes of regions
 

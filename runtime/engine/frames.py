@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from wfc.plan import expr as ex
 from wfc.plan.model import (
     BranchNode,
@@ -330,12 +332,23 @@ class Frames(Orphans):
             return
         if frame.hop and frame.first is not None:
             self._start_over(frame)
-            return
-        if frame.caller is not None:
+        elif frame.again is not None:  # it came with the graph
+            self.remake_graph(frame, frame.again)
+        elif frame.caller is not None:
             place, index = frame.caller
             node = place.g.nodes[index].node
             if isinstance(node, CallNode):
                 self._rebind(place, index, node, scope, name)
+
+    def remake_graph(self, frame: Frame, again: Callable[[], None]) -> None:
+        """The graph of a frame could run only in a process that is gone: run its task again."""
+        for scope in (*frame.lingering, frame.scope):
+            if scope is not None:
+                self.set_aside(scope)
+                self.bury(scope)
+        frame.phase = "done"
+        self.frames.pop(frame.path, None)
+        again()
 
     def _start_over(self, frame: Frame) -> None:
         """The arguments of a hop were not kept, so neither was the hop: begin at the first."""

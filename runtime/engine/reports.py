@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +25,6 @@ from wfc.runtime.engine.state import (
     RUNNING,
     Dispatch,
     Fan,
-    Frame,
     boxed,
     durable,
     enclosing,
@@ -337,7 +336,7 @@ class Reports(Facts):
         bound = any(fleeting(v) for v in report.dynamic.env.values())
         if not bound:
             self.record(Grew(path, node, index, report.node, report.dynamic, self.now))
-        home = work.id if report.parked else None
+        home = report.home
         if home is not None:
             self.homes.setdefault(home, 0)
         self._grow(work.kind, work.scope, work.fan, work.frame, work.nodes, index, report.node,
@@ -363,7 +362,7 @@ class Reports(Facts):
                 frame.owns_home = False
                 # A workflow's are made again when they are needed, a graph by the task that gave it.
                 if frame.again is not None and any(map(fleeting, frame.args.values())):
-                    self._remake_graph(frame, frame.again)
+                    self.remake_graph(frame, frame.again)
         for work in list(self.works.values()):
             if work.home == report.home and work.id in self.works:
                 self.move(work, None)
@@ -389,16 +388,6 @@ class Reports(Facts):
         left = [k for k in here if fan.status[k] == RUNNING]
         if left:
             self.ship(fan, left if len(left) < len(work.indices) else work.indices)
-
-    def _remake_graph(self, frame: Frame, again: Callable[[], None]) -> None:
-        """The graph of a frame could run only in a process that is gone: run its task again."""
-        for scope in (*frame.lingering, frame.scope):
-            if scope is not None:
-                self.set_aside(scope)
-                self.bury(scope)
-        frame.phase = "done"
-        self.frames.pop(frame.path, None)
-        again()
 
     def _on_value_lost(self, report: ValueLost) -> None:
         work = self.works.get(report.work)

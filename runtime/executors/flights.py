@@ -94,7 +94,7 @@ class Part:
 class Flight:
     """A batch under way, last `heard` of at that time of the pool's clock, and `asked` then to begin
     nothing more. `doom` is why it was or will be killed; `ahead` that it was sent before there was a
-    slot for it."""
+    slot for it; `homes` are those for which its process is to be kept."""
 
     id: int
     lane: Lane
@@ -108,6 +108,7 @@ class Flight:
     ahead: bool = False
     spent: float = 0.0
     completed: int = 0
+    homes: list[int] = field(default_factory=list)
 
     @property
     def left(self) -> int:

@@ -184,9 +184,9 @@ def _next(batch: Batch, ended: int, error: ErrorInfo) -> list[Report]:
 
 def _parked(reports: Iterable[Report], parks: set[int]) -> Iterator[int]:
     for report in reports:
-        if (isinstance(report, Became) and report.parked) or (
-            parks and isinstance(report, Done | Became) and report.work in parks
-        ):
+        if isinstance(report, Became) and report.home is not None:
+            yield report.home
+        elif parks and isinstance(report, Done | Became) and report.work in parks:
             yield report.work
 
 

@@ -88,9 +88,12 @@ class Hearing:
             if done:
                 part.job.left -= done
                 counts[part.job.key] = counts.get(part.job.key, 0) + done
-                parks = part.job.work.park and not isinstance(report, Failed | Lost)
-                if parks or (isinstance(report, Became) and report.parked):
-                    self.homes[report.work] = Lane(flight.lane.shape, report.work)
+                home = report.home if isinstance(report, Became) else None
+                if part.job.work.park and not isinstance(report, Failed | Lost):
+                    home = report.work
+                if home is not None:
+                    self.homes[home] = Lane(flight.lane.shape, home)
+                    flight.homes.append(home)
         for id in flight.parts if counts else ():
             job = self.jobs.get(id)
             if job is not None and job.left <= 0:
@@ -208,14 +211,14 @@ class Hearing:
             if flight is None:
                 continue
             segments = self._land(flight)
+            for home in flight.homes:
+                if home in self.homes and not self.homes[home].ready:
+                    self._home_lost(home, message.reason)
             if at == 0 and segments and flight.doom != "cancelled":
                 self._blame(flight, segments, message.reason)
                 continue
             for job, start, stop in reversed(segments):
                 job.lane.give_back(job, start, stop)
-            for home in [home for home in flight.parts if home in self.homes]:
-                if not self.homes[home].ready:
-                    self._home_lost(home, message.reason)
         for home in message.homes:
             self._home_lost(home, message.reason)
 

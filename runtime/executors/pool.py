@@ -26,6 +26,7 @@ from wfc.runtime.executors.messages import (
     Transport,
 )
 from wfc.runtime.work import (
+    Became,
     HomeLost,
     Program,
     Report,
@@ -112,7 +113,11 @@ class Pool:
         if job.left <= 0:
             self._on.jobs.pop(work, None)
         dropped = Dropped(work, spans)
+        unheard = [report for report in self._on.out if dropped.covers(report)]
         self._on.out = [report for report in self._on.out if not dropped.covers(report)]
+        for report in unheard:
+            if isinstance(report, Became) and report.home is not None:
+                self.release(report.home)
 
     def release(self, home: int) -> None:
         """Let a parked process go, with all that waits for it."""

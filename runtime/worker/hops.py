@@ -10,7 +10,7 @@ from wfc.plan.model import ContinuationNode, Graph
 from wfc.runtime.linked import LinkedWorkflow
 from wfc.runtime.steps import CallStep, shape_of
 from wfc.runtime.values import Bound, ErrorInfo, Inline, Value
-from wfc.runtime.work import Became, Dynamic, Hop, HopState, Partial, Report
+from wfc.runtime.work import Became, Dynamic, Hop, HopState, Partial, Report, home_number
 from wfc.runtime.worker.cells import own_copy, value_of
 from wfc.runtime.worker.dynamic import Continuation
 from wfc.runtime.worker.errors import Unpicklable, error_info
@@ -245,9 +245,13 @@ class Hops:
     def _hand_built(self, frame: Frame, built: Built) -> None:
         job = self.job
         path = self.id_of(frame, _SCOPE)
-        dynamic = built.dynamic(job.cells, job.registry, job.home, path)
+        dynamic = built.dynamic(job.cells, job.registry, self._home(), path)
         parked = any(call.inplace for call in built.calls)
         self._hand(frame, dynamic, parked)
+
+    def _home(self) -> int:
+        job = self.job
+        return job.home if job.map is None else home_number(job.work, self.offset)
 
     def hand_over(self, frame: Frame, step: CallStep) -> None:
         """A continuation of something that a worker cannot run: the engine goes on."""
@@ -267,8 +271,9 @@ class Hops:
     def _hand(self, frame: Frame, dynamic: Dynamic, parked: bool) -> None:
         job = self.job
         if parked:
-            job.cells.homes.setdefault(job.home, {})
-        raise Stop(Became(job.work.id, self.offset, frame.path(), dynamic, parked))
+            job.cells.homes.setdefault(self._home(), {})
+        home = home_number(job.work, self.offset) if parked else None
+        raise Stop(Became(job.work.id, self.offset, frame.path(), dynamic, home))
 
     # ------------------------------------------------------------------ what is reported meanwhile
 

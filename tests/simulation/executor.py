@@ -102,7 +102,11 @@ class FakeExecutor:
         gone = [e for e in self.active.get(work, []) if offsets is None or e.offset in offsets]
         for element in gone:
             self._drop(element)
+        unheard = [entry[2] for entry in self.outbox if _belongs(entry[2], work, offsets)]
         self.outbox = [entry for entry in self.outbox if not _belongs(entry[2], work, offsets)]
+        for report in unheard:
+            if isinstance(report, Became) and report.home is not None:
+                self.release(report.home)
 
     def release(self, home: int) -> None:
         inside = {id for id, left in self.active.items() if left[0].work.home == home}
@@ -217,8 +221,11 @@ class FakeExecutor:
         if isinstance(report, (Done, Failed, Became, ValueLost)):
             process = element.process
             assert process is not None
-            if (work.park and isinstance(report, Done)) or getattr(report, "parked", False):
-                self.homes[work.id] = process
+            home = work.id if work.park and isinstance(report, Done) else None
+            if isinstance(report, Became):
+                home = report.home
+            if home is not None:
+                self.homes[home] = process
             else:
                 process.runner.release(work.id)
             self._drop(element)

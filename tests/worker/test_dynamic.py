@@ -159,7 +159,7 @@ def test_inplace_calls_see_the_very_objects() -> None:
 def test_what_belongs_elsewhere_is_handed_over_and_the_home_is_kept() -> None:
     one = made("mixed")
     (became,) = of(Became, run(one, work("main", id=4)))
-    assert (became.node, became.parked, one.homes) == ("t", True, {4})
+    assert (became.node, became.home, one.homes) == ("t", 4, {4})
     (constant,) = became.dynamic.env.values()
     assert constant == Bound(4, "main/t/$c0")
     graph = Graph.model_validate_json(became.dynamic.graph)
@@ -181,7 +181,7 @@ def test_what_belongs_elsewhere_is_handed_over_and_the_home_is_kept() -> None:
 
 def test_waits_are_for_the_engine() -> None:
     (became,) = of(Became, run(made("wide", 3), work("main")))
-    assert not became.parked
+    assert became.home is None
     graph = Graph.model_validate_json(became.dynamic.graph)
     assert [n.id for n in graph.nodes] == [
         "add",
@@ -258,7 +258,7 @@ def test_a_continuation_of_what_the_engine_must_run() -> None:
     soft = workflow("soft", [], [cont("hard", [["list", [lit(1)]]])])
     one = runner(plan(main, soft, hard), {})
     (became,) = of(Became, run(one, work("main")))
-    assert (became.node, became.parked) == ("s", False)
+    assert (became.node, became.home) == ("s", None)
 
 
 def test_outside_of_a_run_it_is_just_computed() -> None:

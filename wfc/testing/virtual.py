@@ -186,9 +186,11 @@ class VirtualExecutor:
         process = element.process
         self._busy.discard(process)
         if keep:
-            parked = isinstance(report, Became) and report.parked
-            if parked or (element.work.park and isinstance(report, Done)):
-                self._homes[element.work.id] = process
+            home = report.home if isinstance(report, Became) else None
+            if element.work.park and isinstance(report, Done):
+                home = element.work.id
+            if home is not None:
+                self._homes[home] = process
             else:
                 process.release(element.work.id)
                 self._rest(process)
