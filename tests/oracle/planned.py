@@ -323,7 +323,8 @@ class Planned:
         while at is not None and at.index < 0:
             at = at.up
         assert at is not None, f"{node.id} has an origin outside of a fan-out"
-        head, rest = at.path.rpartition("/")[0], scope.path[len(at.path) :]
+        assert at.up is not None, "an element has something round it"
+        head, rest = at.up.path, scope.path[len(at.path) :]
         return f"{head}/{origin}[{at.index}]{rest}/{node.id}"
 
     def _task(
