@@ -12,6 +12,8 @@ import wfc
 TASKS = """
 import threading
 
+import wfc
+
 class Held:
     def __init__(self, number: int) -> None:
         self.number = number
@@ -25,10 +27,14 @@ def use(held: Held, n: int) -> int:
 
 def add(a: int, b: int) -> int:
     return a + b
+
+def away_and_back(number: int) -> int:
+    away = wfc.call(add, number, 1)
+    return wfc.continuation(wfc.call(use, hold(number), away).options(inplace=True))
 """
 
 SPEC = """
-from jobs import Held, add, hold, use
+from jobs import Held, add, away_and_back, hold, use
 
 workflow read_in_a_fan_out() -> list[int]:
     held = nocheckpoint inplace hold(2)
@@ -88,19 +94,28 @@ workflow hops(held: Held, n: int) -> list[int]:
     if n == 0:
         return [held.number]
     continuation hops(held, add(n, -1))
+
+workflow graphs(n: int) -> list[int]:
+    products = [away_and_back(x) for x in range(n)]
+    return [add(product, 1) for product in products]
 """
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(params=[True, False], ids=["optimized", "plain"])
-def outcome(request: pytest.FixtureRequest, tmp_path: Path, store: str) -> Any:
-    """What a workflow of the spec gives, or the kind of its failure; it has to end."""
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
     (tmp_path / "jobs.py").write_text(TASKS)
     (tmp_path / "main.wf").write_text(SPEC)
+    return tmp_path / "main.wf"
+
+
+@pytest.fixture(params=[True, False], ids=["optimized", "plain"])
+def outcome(request: pytest.FixtureRequest, spec: Path, store: str) -> Any:
+    """What a workflow of the spec gives, or the kind of its failure; it has to end."""
 
     def run(workflow: str) -> Any:
-        plan = wfc.compile(tmp_path / "main.wf", workflow, optimize=request.param)
+        plan = wfc.compile(spec, workflow, optimize=request.param)
         started = wfc.start(plan, store=store, local=True)
         try:
             return started.result(30)
@@ -131,3 +146,10 @@ def test_two_of_two_processes_cannot_be_used_together(outcome: Any) -> None:
 def test_it_is_there_as_long_as_it_may_be_read(outcome: Any, workflow: str, result: Any) -> None:
     """Where its calls are put together with nothing else, it does not leave them: that is said."""
     assert outcome(workflow) in (result, "UnpicklableResult")
+
+
+def test_each_graph_of_a_fan_out_is_at_home_in_a_process_of_its_own(
+    spec: Path, store: str, engine: dict[str, Any]
+) -> None:
+    plan = wfc.compile(spec, "graphs")
+    assert wfc.run(plan, params={"n": 5}, store=store, **engine) == [1, 3, 7, 13, 21]
