@@ -156,7 +156,9 @@ class Building(Waits):
         if any(isinstance(m.node, BranchNode) for m in members):
             for outer in enclosing(scope):
                 known.update(outer.prefilled)
-            known.update(self.orphans.get(scope.path, {}))
+        for step, value in self.orphans.get(scope.path, {}).items():
+            if scope.g.holder(step) in nodes and scope.g.has_inside(step):
+                known[step] = value
         return Work(
             id=work.id,
             graph=scope.g.address,

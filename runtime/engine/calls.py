@@ -50,7 +50,7 @@ class Calls(Branches):
         known = self.forget(work)
         self.expr_jobs.pop(work, None)
         self.home_decided(work)
-        if known is not None and known.submitted and self.live:
+        if known is not None and known.submitted:
             self.effects.append(CancelWork(work))
 
     # ------------------------------------------------------------------ the processes of regions
@@ -152,7 +152,7 @@ class Calls(Branches):
             self.leaving.add(home)
             return
         self.leaving.discard(home)
-        if self.homes.pop(home, None) is not None and self.live:
+        if self.homes.pop(home, None) is not None:
             self.effects.append(Release(home))
 
     def let_go(self) -> None:

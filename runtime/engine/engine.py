@@ -85,7 +85,8 @@ class Engine(Replaying):
         self.live = False
         self.now = max(self.now, record.at)
         self._replay(record)
-        self._run_agenda()
+        self.run_agenda()
+        self.catch_up()
         self.effects.clear()
 
     def resume(self, now: float) -> list[Effect]:
@@ -93,17 +94,10 @@ class Engine(Replaying):
         self.live = True
         self.now = max(self.now, now)
         self.homes.clear()
-        if self.unsaid is not None:
-            # The end follows from the journal, but the record of it was lost.
-            ended, self.unsaid = self.unsaid, None
-            self.end(ended)
-            return self._settle_down()
-        self._untold()
-        self._regroup()
-        for key, again in list(self.retry_undecided.items()):
-            if key in self.undecided and self.undecided[key][0].alive:
-                self.later(again)
-        self.retry_undecided.clear()
+        for scopes in self.scopes.values():
+            for scope in scopes:
+                scope.regions.clear()
+        self.take_up()
         return self._settle_down()
 
     def next_due(self) -> float | None:
@@ -114,28 +108,35 @@ class Engine(Replaying):
 
     # ------------------------------------------------------------------ turning the crank
 
-    def _run_agenda(self) -> None:
+    def run_agenda(self) -> None:
+        """Do all that is on the agenda."""
         while self.agenda:
             step, args = self.agenda.popleft()
             step(*args)
 
     def _settle_down(self) -> list[Effect]:
-        self._run_agenda()
+        self._run()
         while self.ready and not self.ended:
             for work_id in sorted(self.ready):
                 work = self.ready.pop(work_id, None)
                 if work is not None and work_id in self.works:
                     self._submit(work)
-            self._run_agenda()
+            self._run()
         self.let_go()
         effects, self.effects = self.effects, []
         return effects
+
+    def _run(self) -> None:
+        self.run_agenda()
+        while self.opened and not self.ended:
+            self.catch_up()
+            self.run_agenda()
 
     def _on_tick(self) -> None:
         while self.timers and self.timers[0][0] <= self.now:
             key = self.pop_timer()
             self.fire(key)
-            self._run_agenda()
+            self.run_agenda()
 
 
 __all__ = ["Append", "Engine", "Event"]

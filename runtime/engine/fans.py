@@ -116,6 +116,7 @@ class Fans(Frames):
     def _new_fan(self, scope: Scope, index: int, node: MapNode, count: int) -> Fan:
         fan = Fan(scope, index, count, bytearray(count), count)
         fan.managed = node.managed
+        self.has_opened(scope.path)
         self.open_fan(scope, index, fan, [o.name for o in node.outputs if o.when is None])
         for out in node.outputs:
             if out.when is not None:
@@ -187,6 +188,7 @@ class Fans(Frames):
 
     def _start_elements(self, fan: Fan, node: MapNode, indices: Sequence[int]) -> None:
         """Start elements, but for those whose results are known."""
+        self.has_opened(fan.scope.path)
         known = self.rows_of(fan)
         for told, columns in known:
             if max(told, default=0) < fan.count:  # the same list, as far as one can tell

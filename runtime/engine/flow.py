@@ -96,6 +96,7 @@ class Flow(Evaluating):
         if volatile:
             scope.volatile.update(volatile)
         self.scopes.setdefault(path, []).append(scope)
+        self.has_opened(path)
         for info in g.nodes:
             if isinstance(info.node, GroupNode):
                 self._open_group(scope, info)

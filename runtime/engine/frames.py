@@ -124,10 +124,7 @@ class Frames(Orphans):
         workflow = frame.workflow
         if workflow is not None and frame.hop == 0 and workflow.options.get("timeout"):
             self._deadline(frame, float(workflow.options["timeout"]))
-        further = self.orphan_hops.pop(frame.path, None)
-        if further is not None and further.hop > frame.hop:
-            self.jump(frame, further)
-            return
+        self.has_opened(frame.path)
         if workflow is not None and self._ships(frame):
             self.run_frame(frame)
             return
@@ -158,11 +155,6 @@ class Frames(Orphans):
         holder = self.open_scope(frame.hopped_path, g, None, frame, ("shipped",))
         frame.scope = holder
         holder.values.update(frame.args)
-        done = self.orphan_results.pop(frame.path, None)
-        if done is not None:
-            frame.exit = ("return", done, fleeting(done) or not frame.checkpoint)
-            self.later(self.frame_ended, frame)
-            return
         frame.known.update(self.orphans.pop(frame.hopped_path, {}))
         work = self.new_work("frame", holder, 0, frame=frame)
         holder.works.add(work.id)

@@ -184,6 +184,16 @@ class GraphInfo:
                 todo.extend(inside.inner.values())
         return None
 
+    def has_inside(self, step: str) -> bool:
+        """Whether a step is a node of the graph, or of one inside: no part of one."""
+        todo = [self]
+        while todo:
+            graph = todo.pop()
+            if step in graph.ids:
+                return True
+            todo.extend(graph.inner.values())
+        return False
+
 
 def read_graph(graph: Graph, address: str) -> GraphInfo:
     """A graph and all graphs in it, the innermost first. A loop: what follows many branches is deep."""

@@ -54,9 +54,7 @@ class Orphans(Ending):
             self.orphan_rows.setdefault(fan.key, []).append((done, rows))
 
     def rows_of(self, fan: Fan) -> list[tuple[Sequence[int], Mapping[str, Chunk | int]]]:
-        """What is known of the elements of a fan-out that opens: results, and steps on the way."""
-        for index, steps in self.orphan_steps.pop(fan.key, {}).items():
-            fan.known.setdefault(index, {}).update(steps)
+        """What is known of the elements of a fan-out that opens."""
         return self.orphan_rows.get(fan.key, [])
 
     def orphan(self, path: str, node: str, value: Value) -> None:

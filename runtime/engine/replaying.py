@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from typing import TypeAlias
+
 from wfc.plan.model import ExprNode, MapNode
 from wfc.runtime.engine.evaluate import ITEMS_AGAIN, hollow
 from wfc.runtime.engine.facts import count_failure, told
@@ -24,6 +27,7 @@ from wfc.runtime.engine.reports import Reports
 from wfc.runtime.engine.state import (
     DONE,
     RUNNING,
+    WAITING,
     Fan,
     Frame,
     Scope,
@@ -34,9 +38,9 @@ from wfc.runtime.values import (
     Inline,
     Value,
 )
-from wfc.runtime.work import (
-    HopState,
-)
+
+Placed: TypeAlias = Completed | Advanced | Hopped | Attempted | Grew
+"""Records of something that stands at a path."""
 
 
 class Replaying(Reports):
@@ -60,7 +64,9 @@ class Replaying(Reports):
         self._replay(record)
 
     def _replay(self, record: Record) -> None:
-        if isinstance(record, Began):
+        if isinstance(record, Placed) and not self._is_open(record):
+            self._stray(record)
+        elif isinstance(record, Began):
             self._begin(record.params)
         elif isinstance(record, Completed):
             self._replay_completed(record)
@@ -87,25 +93,76 @@ class Replaying(Reports):
             self.ended = True
             self.unsaid = None
 
+    def _is_open(self, record: Placed) -> bool:
+        if not record.node:
+            return record.path in self.frames
+        found = self.locate(record.path, record.node)
+        if found is None:
+            return False
+        scope, index = found
+        if not isinstance(scope.g.nodes[index].node, MapNode):
+            return True
+        fan = scope.fans.get(index)
+        indices = record.indices if isinstance(record, Completed) else (record.index,)
+        return fan is not None and all(fan.status[k] != WAITING for k in indices)
+
+    def _stray(self, record: Placed) -> None:
+        """Keep a record until there is what it is of. It was there when it was written: what came
+        before depends on what has to be made again. A unit may run it, though: then it never opens."""
+        self.strays.setdefault(record.path, []).append(record)
+        fan = self.instance(record.path, record.node)[2]
+        if fan is not None:
+            if isinstance(record, Completed):
+                self.take_columns(fan, record.indices, record.columns)  # those that do run
+        elif isinstance(record, Completed):
+            for name in record.columns:
+                self.orphan(record.path, name, told(record.columns, name))
+        elif isinstance(record, Advanced) and record.index < 0:
+            self.orphan(record.path, record.step, record.value)
+
+    def catch_up(self) -> None:
+        """Fold in what is known of what has opened."""
+        if not self.opened:
+            return
+        live, self.live = self.live, False
+        while self.opened:
+            for record in self.strays.pop(self.opened.pop(0), ()):
+                self._replay(record)
+                self.run_agenda()
+        self.live = live
+        if live:
+            self.take_up()
+
+    def take_up(self) -> None:
+        """Go on after a replay."""
+        if self.unsaid is not None:
+            # The end follows from the journal, but the record of it was lost.
+            ended, self.unsaid = self.unsaid, None
+            self.end(ended)
+            return
+        self._untold()
+        self._regroup()
+        for key, again in list(self.retry_undecided.items()):
+            if key in self.undecided and self.undecided[key][0].alive:
+                self.later(again)
+        self.retry_undecided.clear()
+
+    @abstractmethod
+    def run_agenda(self) -> None:
+        """Do all that is on the agenda."""
+
     def _replay_completed(self, record: Completed) -> None:
         if not record.node:
             frame = self.frames.get(record.path)
             if frame is not None and frame.work is not None:
                 self.forget(frame.work)
                 self._frame_result(frame, record.columns)
-            elif frame is None:
-                self.orphan_results[record.path] = told(record.columns, "=")
             return
-        kind, scope, fan, _, index = self.instance(record.path, record.node)
+        _, scope, fan, _, index = self.instance(record.path, record.node)
         if fan is not None:
             self.take_columns(fan, record.indices, record.columns)
             return
-        if scope is None or kind == "map":
-            for name in record.columns:
-                self.orphan(record.path, name, told(record.columns, name))
-            rows = self.orphan_rows.setdefault((record.path, record.node), [])
-            rows.append((record.indices, record.columns))
-            return
+        assert scope is not None, "it is open"
         unit = scope.g.nodes[index].unit
         order = unit.order if unit is not None else [index]
         nodes = [i for i in order if scope.g.nodes[i].node.id in record.columns]
@@ -128,7 +185,7 @@ class Replaying(Reports):
         self, path: str, node: str
     ) -> tuple[str, Scope | None, Fan | None, Frame | None, int]:
         """What a record is of: `unit`, `map` or `frame` (empty: nothing that is there), its scope, its
-        fan-out (if it is open) or frame, and the number of its node."""
+        fan-out or frame, and the number of its node."""
         if not node:
             frame = self.frames.get(path)
             return "frame", frame.scope if frame else None, None, frame, 0
@@ -139,17 +196,11 @@ class Replaying(Reports):
         fan = scope.fans.get(index)
         if fan is not None and fan.members is None:
             return "map", scope, fan, None, index
-        kind = "map" if isinstance(scope.g.nodes[index].node, MapNode) else "unit"
-        return kind, scope, None, None, index
+        return "unit", scope, None, None, index
 
     def _replay_advanced(self, record: Advanced) -> None:
         kind, scope, fan, frame, _ = self.instance(record.path, record.node)
-        if scope is None or (kind == "map" and fan is None):
-            if record.index >= 0 and record.node:
-                steps = self.orphan_steps.setdefault((record.path, record.node), {})
-                steps.setdefault(record.index, {})[record.step] = record.value
-            elif not isinstance(record.value, HopState):
-                self.orphan(record.path, record.step, record.value)
+        if scope is None:
             return
         if record.held:
             self._hold(scope, record.step, record.value)
@@ -158,9 +209,7 @@ class Replaying(Reports):
 
     def _replay_hopped(self, record: Hopped) -> None:
         kind, scope, fan, frame, _ = self.instance(record.path, record.node)
-        if frame is None and not record.node and not record.frame:
-            self.orphan_hops[record.path] = record.state
-        if scope is None or (kind == "map" and fan is None):
+        if scope is None:
             return
         if kind == "frame" and frame is not None and not record.frame:
             if frame.hop == record.state.hop and any(hollow(v) for v in frame.args.values()):
@@ -212,7 +261,7 @@ class Replaying(Reports):
 
     def _replay_grew(self, record: Grew) -> None:
         kind, scope, fan, frame, index = self.instance(record.path, record.node)
-        if scope is None or (kind == "map" and fan is None):
+        if scope is None:
             return
         nodes = self._unit_nodes(scope, index) if kind == "unit" else []
         if kind == "unit" and (at := self._made_again(scope, record.step)) >= 0:
@@ -261,6 +310,8 @@ class Replaying(Reports):
             work = self.ready[work_id]
             self.move(work, work.frame.home if work.frame is not None else None)
             if work.kind == "map" and work.fan is not None:
+                if any(id in self.works and id not in self.ready for id in work.fan.works):
+                    continue  # it was open before
                 fans[id(work.fan)] = work.fan
                 self.forget(work_id)
                 work.fan.works.discard(work_id)
@@ -268,6 +319,3 @@ class Replaying(Reports):
             left = [k for k in range(fan.count) if fan.status[k] == RUNNING]
             if left and self.map_node(fan).carried:
                 self.ship(fan, range(fan.count) if len(left) == fan.count else left)
-        for scopes in self.scopes.values():
-            for scope in scopes:
-                scope.regions.clear()

@@ -433,8 +433,8 @@ class Reports(Facts):
         known = self.works.get(work)
         if known is not None:
             known.left -= len(offsets)
-        if self.live:
-            self.effects.append(CancelWork(work, offsets))
+            if known.submitted:
+                self.effects.append(CancelWork(work, offsets))
 
 
 def _completed(

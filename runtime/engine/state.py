@@ -297,7 +297,8 @@ class Core(ABC):  # noqa: B024
     Nothing here recurses: a step puts what follows from it on the agenda, so that ten thousand
     nested frames are no deeper than two. `homes` are the processes that are parked (or about to be),
     by the work that parks them, each with how many works are to run in it; `leaving` those that are
-    not needed any more once these have ended.
+    not needed any more once these have ended. `strays` are records of a replay by the path of what
+    they are of, which was not open yet; `opened` those of these paths that have opened since.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -321,9 +322,8 @@ class Core(ABC):  # noqa: B024
         self.homes: dict[int, int] = {}
         self.leaving: set[int] = set()
         self.orphans: dict[str, dict[str, Value]] = {}
-        self.orphan_results: dict[str, Value] = {}
-        self.orphan_hops: dict[str, HopState] = {}
-        self.orphan_steps: dict[tuple[str, str], dict[int, dict[str, Value]]] = {}
+        self.strays: dict[str, list[Record]] = {}
+        self.opened: list[str] = []
         self.orphan_rows: dict[
             tuple[str, str], list[tuple[Sequence[int], Mapping[str, Chunk | int]]]
         ] = {}
@@ -348,6 +348,11 @@ class Core(ABC):  # noqa: B024
         """Journal a record (live only: when replaying it is in the journal already)."""
         if self.live:
             self.effects.append(Append(record, sync))
+
+    def has_opened(self, path: str) -> None:
+        """Have what was told of a path folded in, now that there is something."""
+        if path in self.strays and path not in self.opened:
+            self.opened.append(path)
 
     def open_timer(self, key: str, due: float, call: Callable[[], None]) -> None:
         """Have `call` made once `due` (seconds since the epoch) has come."""
