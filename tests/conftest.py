@@ -41,18 +41,11 @@ for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, lambda number, frame: None)
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in a hook of the same name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Quick tests first, those on Ray last: most mistakes then show within seconds.
-
-    With `pytest -n 2` those on Ray stay together in one process: they share one Ray.
-    """
+    """Quick tests first, those on Ray last: most mistakes then show within seconds."""
 
     def weight(item: pytest.Item) -> int:
-        on_ray = item.get_closest_marker("ray") is not None
-        if on_ray:
-            item.add_marker(pytest.mark.xdist_group("ray"))
-        return 2 * on_ray + (item.get_closest_marker("slow") is not None)
+        return 2 * bool(item.get_closest_marker("ray")) + bool(item.get_closest_marker("slow"))
 
     items.sort(key=weight)
 
