@@ -8,7 +8,7 @@ from typing import Any
 
 from wfc.plan.model import BranchNode, CallNode, ExprNode, Graph
 from wfc.runtime.engine.evaluate import as_pending, element_of, hollow
-from wfc.runtime.engine.graphs import NodeInfo
+from wfc.runtime.engine.graphs import NodeInfo, outer_step
 from wfc.runtime.engine.records import (
     Submit,
 )
@@ -149,7 +149,7 @@ class Building(Waits):
         lead = calls[0] if calls else members[0].node
         options = getattr(lead, "options", {})
         known: dict[str, Value | HopState | Raised] = {
-            _outer_step(scope.g.nodes[i].node.id, step): value
+            outer_step(scope.g.nodes[i].node.id, step): value
             for i in nodes
             for step, value in scope.known.get(i, {}).items()
         }
@@ -345,12 +345,6 @@ class Building(Waits):
 def failures_of(scope: Scope, nodes: Sequence[int]) -> dict[str, int]:
     """How often tasks of a unit have failed, by their ids (see `Work.failures`)."""
     return {task: n for i in nodes for task, n in scope.failures.get(i, {}).items()}
-
-
-def _outer_step(node: str, step: str) -> str:
-    if not step:
-        return node
-    return f"{node}{step}" if step.startswith("~") else f"{node}/{step}"
 
 
 def _seconds(value: Any) -> float | None:

@@ -22,7 +22,8 @@ from wfc.runtime.engine.state import (
     Scope,
     enclosing,
 )
-from wfc.runtime.values import Value, homes_of
+from wfc.runtime.values import Raised, Value, homes_of
+from wfc.runtime.work import HopState
 
 
 class Calls(Branches):
@@ -173,7 +174,9 @@ class Calls(Branches):
         """The result of a call in a branch that a worker has run as part of a unit."""
         for at in enclosing(scope):
             if name in at.prefilled:
-                return at.prefilled.pop(name)
+                found = at.prefilled.pop(name)
+                assert not isinstance(found, HopState | Raised), "these stand under other names"
+                return found
         return self.orphans.get(scope.path, {}).pop(name, None)
 
     def _carried(self, scope: Scope, node: CallNode) -> bool:

@@ -163,10 +163,11 @@ class Facts(Building):
             known = frame.known
         else:
             index_of, hopped, rest = scope.g.split_step(at)
-            if index_of is None:
-                return
-            known = scope.known.setdefault(index_of, {})
-            at = _inner_step(hopped, rest)
+            if index_of is None:  # it is in an arm that the unit runs
+                known = scope.prefilled
+            else:
+                known = scope.known.setdefault(index_of, {})
+                at = _inner_step(hopped, rest)
         for step in [s for s in known if s.startswith((f"{at}/", f"{at}~")) or not at]:
             del known[step]
         known[f"{at}~"] = state

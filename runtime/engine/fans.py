@@ -116,7 +116,6 @@ class Fans(Frames):
     def _new_fan(self, scope: Scope, index: int, node: MapNode, count: int) -> Fan:
         fan = Fan(scope, index, count, bytearray(count), count)
         fan.managed = node.managed
-        self.has_opened(scope.path)
         self.open_fan(scope, index, fan, [o.name for o in node.outputs if o.when is None])
         for out in node.outputs:
             if out.when is not None:

@@ -155,7 +155,6 @@ class Frames(Orphans):
         holder = self.open_scope(frame.hopped_path, g, None, frame, ("shipped",))
         frame.scope = holder
         holder.values.update(frame.args)
-        frame.known.update(self.orphans.pop(frame.hopped_path, {}))
         work = self.new_work("frame", holder, 0, frame=frame)
         holder.works.add(work.id)
         frame.work = work.id

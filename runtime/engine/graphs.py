@@ -268,3 +268,10 @@ def unkept(node: AnyNode) -> Iterator[CallNode]:
 def forgets(node: AnyNode) -> bool:
     """Whether some call in a branch is not checkpointed."""
     return next(unkept(node), None) is not None
+
+
+def outer_step(node: str, step: str) -> str:
+    """A relative path inside a node as one from outside of it."""
+    if not step:
+        return node
+    return f"{node}{step}" if step.startswith("~") else f"{node}/{step}"

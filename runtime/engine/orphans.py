@@ -1,7 +1,7 @@
-"""What is known of scopes that are not open yet, or that are to be opened again.
+"""What is known of scopes that are to be opened again.
 
 A loop that hands on what lives in one process cannot keep its hops: after a crash, and when that
-process is lost, it begins at its first one. What its calls have given counts all the same.
+process is lost, it begins at its first one. What has been done in it counts all the same.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ from collections.abc import Mapping, Sequence
 from wfc.plan.model import CallNode, ReceiveNode
 from wfc.runtime.engine.ending import Ending
 from wfc.runtime.engine.evaluate import fleeting
+from wfc.runtime.engine.graphs import outer_step
+from wfc.runtime.engine.records import Advanced, Hopped
 from wfc.runtime.engine.state import DONE, Fan, Frame, Scope, durable
 from wfc.runtime.values import Chunk, Raised, Value
 from wfc.runtime.work import HopState
 
 
 class Orphans(Ending):
-    """Keeps results by the path that they belong to, until somebody opens it."""
+    """Keeps what has been done by the path that it belongs to, until somebody opens it: whole results
+    as values, steps on the way to one as the records that told of them (`strays`)."""
 
     def set_aside(self, scope: Scope) -> None:
         """Keep what has been done in a scope that is to be opened again."""
@@ -26,9 +29,7 @@ class Orphans(Ending):
             at = stack.pop()
             if isinstance(at, Frame):
                 stack += [at.scope, *at.lingering]
-                for step, value in at.known.items():
-                    if not isinstance(value, HopState | Raised):
-                        self.orphan(at.hopped_path, step, value)
+                self._set_steps_aside(at.path, "", 0, at.known)
             elif at is not None:
                 stack += at.children
                 self._set_calls_aside(at)
@@ -38,16 +39,36 @@ class Orphans(Ending):
                         self._set_rows_aside(fan)
 
     def _set_calls_aside(self, scope: Scope) -> None:
-        known = dict(scope.prefilled)
         for info in scope.g.nodes:
             name = info.node.id
             kept = isinstance(info.node, CallNode) and self.keeps(scope, info.index)
             if (kept or isinstance(info.node, ReceiveNode)) and name in scope.values:
-                known[name] = scope.values[name]
-        for name, value in known.items():
-            self.orphan(scope.path, name, value)
+                self.orphan(scope.path, name, scope.values[name])
+            if scope.status[info.index] != DONE:
+                known = scope.known.get(info.index, {})
+                steps = {outer_step(name, step): value for step, value in known.items()}
+                self._set_steps_aside(scope.path, name, -1, steps)
+        for step, value in scope.prefilled.items():
+            if scope.g.has_inside(step) and not isinstance(value, HopState | Raised):
+                self.orphan(scope.path, step, value)
+            elif (holder := scope.g.holder(step)) is not None:
+                node = scope.g.nodes[holder].node.id
+                self._set_steps_aside(scope.path, node, -1, {step: value})
+
+    def _set_steps_aside(
+        self, path: str, node: str, index: int, known: Mapping[str, Value | HopState | Raised]
+    ) -> None:
+        """Their order tells which hop they are of."""
+        strays = self.strays.setdefault(path, []) if known else []
+        for step, value in known.items():
+            if isinstance(value, HopState):
+                strays.append(Hopped(path, node, max(index, 0), step[:-1], value, self.now))
+            elif not isinstance(value, Raised) and not fleeting(value):
+                strays.append(Advanced(path, node, index, step, value, self.now))
 
     def _set_rows_aside(self, fan: Fan) -> None:
+        for k, known in fan.known.items():
+            self._set_steps_aside(*fan.key, k, known)
         done = [k for k in range(fan.count) if fan.status[k] == DONE]
         if done and not fan.managed:
             rows = {name: [durable(c.get(k)) for k in done] for name, c in fan.columns.items()}

@@ -199,7 +199,7 @@ class Scope:
     failures: dict[int, dict[str, int]] = field(default_factory=dict)
     known: dict[int, dict[str, Value | HopState | Raised]] = field(default_factory=dict)
     volatile: set[str] = field(default_factory=set)
-    prefilled: dict[str, Value] = field(default_factory=dict)
+    prefilled: dict[str, Value | HopState | Raised] = field(default_factory=dict)
     regions: dict[str, int] = field(default_factory=dict)
     children: list[Scope | Frame] = field(default_factory=list)
     works: set[int] = field(default_factory=set)

@@ -37,6 +37,8 @@ class Body(Waits):
         ]
         if depth > 0:
             options.append((3, lambda: self._branch(depth - 1)))
+        if knobs.recursion:
+            options.append((2, self._loop_in_an_arm))
         if knobs.waits and (not knobs.splits or not self.in_fan):
             options.append((2, self._wait))
         if knobs.timers:
@@ -86,6 +88,24 @@ class Body(Waits):
         if has_else:
             self._arm("else:", depth, outputs, exits[1] and not (outputs and exits[0]))
         self.vars += [Var(n, t) for n, t in outputs]
+
+    def _loop_in_an_arm(self) -> None:
+        """A small branch with a loop in the middle of it, which a worker can run with what follows."""
+        rounds = between(self.source, 2, 4)
+        cost = 3 + 2 * rounds
+        if not self.afford(cost):
+            return
+        self.spend(cost)
+        name, after = self.fresh("n"), self.fresh("n")
+        test = choice(self.source, [f"below({self.pure(INT)}, 9)", self.pure(BOOL)])
+        self.line(f"if {test}:")
+        self.line(
+            f"    {name} = add({self.w.loop()}({rounds}, {self.pure(INT)}), {self.pure(INT)})"
+        )
+        self.line("else:")
+        self.line(f"    {name} = {self.pure(INT)}")
+        self.line(f"{after} = add({name}, {self.pure(INT)})")
+        self.vars += [Var(name, INT), Var(after, INT)]
 
     def _arm(self, head: str, depth: int, outputs: list[tuple[str, str]], ends: bool) -> None:
         self.line(head)

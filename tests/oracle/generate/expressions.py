@@ -202,7 +202,7 @@ class Expressions:
             if f.returns == type_ and (failing or not f.fails) and self.afford()
         ]
         if not (self.w.knobs.splits and self.in_fan):
-            fns += [
+            flows = [
                 f
                 for f in self.w.flows
                 if f.returns == type_
@@ -211,6 +211,9 @@ class Expressions:
                 and not (self.safe and f.fails)
                 and not (self.w.knobs.splits and f.waits)
             ]
+            if flows and chance(self.source, 40):
+                return self.call_of(choice(self.source, flows), depth, modifiers)
+            fns += flows
         if not fns:
             return None
         return self.call_of(choice(self.source, fns), depth, modifiers)

@@ -49,6 +49,11 @@ class Writer:
         self.settles = True
         return "settle"
 
+    def loop(self) -> str:
+        """A loop whose result tells which rounds there were, and in which order."""
+        self.texts["climb"] = CLIMB
+        return "climb"
+
     def program(self) -> Program:
         source, knobs = self.source, self.knobs
         head = self._head()
@@ -190,7 +195,7 @@ class Writer:
             body.line(f"return {body.expr(INT, 1)}")
         body.indent -= 1
         with body.scope(times=rounds):
-            body.block(0, between(source, 0, 2))
+            body.block(0, between(source, 1, 2))
             value = body.expr(INT, 1)
             form = choice(
                 source, ["return", "continuation", "continuation inplace", "plain", "bound"]
@@ -229,6 +234,14 @@ def _with_imports(text: str) -> str:
     used = [name for name in names if re.search(rf"\b{name}\b", text)]
     return f"from tasks import {', '.join(used)}\n\n{text}" if used else text
 
+
+CLIMB = """workflow climb(n: int, acc: int) -> int:
+    if n <= 0:
+        return acc
+    a = add(acc, n)
+    b = mul(a, 3)
+    continuation climb(n - 1, b % 101)
+"""
 
 SETTLE = """workflow settle(late: pending[int]) -> int:
     got, rest = wait(all of late)
