@@ -272,13 +272,15 @@ def _column_is_stale(stale: Stale, g: GraphInfo, name: str) -> bool:
 
 
 def _step_is_stale(stale: Stale, g: GraphInfo, step: str) -> bool:
-    at, _, rest = g.split_step(step)
-    if at is None:
-        return stale.inside(g, step)
-    node = g.nodes[at].node
-    if (g.address, node.id) in stale.nodes:
-        return True
-    return stale.calls_stale(node) or (bool(rest) and _workflow_of(node) is None)
+    found = [(each, *each.split_step(step)) for each in _all_inside(g)]
+    owners = [(each, each.nodes[at].node, rest) for each, at, _, rest in found if at is not None]
+    # Ids may repeat in arms, which exclude each other: then one that is stale is enough.
+    return not owners or any(
+        (each.address, node.id) in stale.nodes
+        or stale.calls_stale(node)
+        or (bool(rest) and _workflow_of(node) is None)
+        for each, node, rest in owners
+    )
 
 
 def _timer_is_stale(engine: Engine, stale: Stale, timer: str) -> bool:
