@@ -146,24 +146,28 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """A checkpoint inside an element (or frame) that is not complete yet."""
+    """A result inside an element (or frame) that is not complete yet: a checkpoint, unless `kept` is
+    false. One that is not to be kept is told where somebody else goes on with the element."""
 
     work: int
     offset: int
     node: str
     value: Value
+    kept: bool = True
     meta: Meta = field(default_factory=Meta)
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
     """The frame at relative path `frame` (`""`: the work's own) has hopped; what was checkpointed
-    inside its earlier hops is superseded. Only the newest of each flush is reported."""
+    inside its earlier hops is superseded. Only the newest of each flush is reported. `kept` as in
+    `Partial`."""
 
     work: int
     offset: int
     frame: str
     state: HopState
+    kept: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +197,10 @@ class Became:
     """The task at relative path `node` returned a graph that a worker cannot run by itself.
 
     `home` tells that the process is kept as the home of the graph's frame, and under which number;
-    a graph that can run nowhere else has `Bound` constants.
+    a graph that can run nowhere else has `Bound` constants. `path` is the path of the graph's frame,
+    and `hop` that of the frame in whose place it stands, whose result is caught `catches` times.
+    `checkpoint` tells whether its calls are to be checkpointed. It is not `kept` when a frame around it
+    has hopped, and that is not checkpointed.
     """
 
     work: int
@@ -201,6 +208,11 @@ class Became:
     node: str
     dynamic: Dynamic
     home: int | None
+    path: str
+    hop: int = 0
+    catches: int = 0
+    checkpoint: bool = True
+    kept: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,9 +153,13 @@ class Building(Waits):
             for i in nodes
             for step, value in scope.known.get(i, {}).items()
         }
-        if any(isinstance(m.node, BranchNode) for m in members):
-            for outer in enclosing(scope):
+        branches = any(isinstance(m.node, BranchNode) for m in members)
+        for outer in enclosing(scope):
+            if branches:
                 known.update(outer.prefilled)
+            elif outer is not scope:  # this is an arm that a unit had begun to run
+                facts = outer.prefilled.items()
+                known.update((s, fact) for s, fact in facts if scope.g.holder(s) in nodes)
         for step, value in self.orphans.get(scope.path, {}).items():
             if scope.g.holder(step) in nodes and scope.g.has_inside(step):
                 known[step] = value

@@ -12,7 +12,7 @@ from wfc.plan.model import (
     ParamDef,
 )
 from wfc.runtime.engine.branches import Branches
-from wfc.runtime.engine.evaluate import as_pending
+from wfc.runtime.engine.evaluate import as_pending, fleeting
 from wfc.runtime.engine.records import CancelWork, Release
 from wfc.runtime.engine.state import (
     DONE,
@@ -90,6 +90,18 @@ class Calls(Branches):
             work.park = True
             at.regions[name] = work.id
             self.homes.setdefault(work.id, 0)
+
+    def unpark(self, work: Dispatch) -> None:
+        """A work is put off that was to park a process: what it waits for may belong there too."""
+        if not work.park:
+            return
+        self.homes.pop(work.id, None)
+        at: Scope | None = work.scope
+        while at is not None:
+            for name in [name for name, home in at.regions.items() if home == work.id]:
+                del at.regions[name]
+            at = at.up
+        self.home_decided(work.id)
 
     def home_among(self, given: Iterable[Value]) -> int | None:
         """The process that values cannot leave, if they are in one."""
@@ -170,14 +182,21 @@ class Calls(Branches):
 
     # ------------------------------------------------------------------ arguments
 
-    def prefilled(self, scope: Scope, name: str) -> Value | None:
-        """The result of a call in a branch that a worker has run as part of a unit."""
+    def prefilled(self, scope: Scope, name: str) -> Value | Raised | None:
+        """What a call in a branch has come to that a worker has run as part of a unit."""
         for at in enclosing(scope):
             if name in at.prefilled:
                 found = at.prefilled.pop(name)
-                assert not isinstance(found, HopState | Raised), "these stand under other names"
+                assert not isinstance(found, HopState), "these stand under other names"
                 return found
         return self.orphans.get(scope.path, {}).pop(name, None)
+
+    def taken(self, scope: Scope, index: int, found: Value | Raised) -> None:
+        """A call has run in a unit already."""
+        if isinstance(found, Raised):
+            self.fail(scope, index, found.error)
+        else:
+            self.settle(scope, index, found, fleeting(found))
 
     def _carried(self, scope: Scope, node: CallNode) -> bool:
         workflow = self.plan.workflows[node.target]

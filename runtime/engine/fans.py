@@ -13,6 +13,7 @@ from wfc.runtime.engine.state import (
     DONE,
     DROPPED,
     FAILED,
+    HELD,
     RUNNING,
     WAITING,
     Dispatch,
@@ -318,7 +319,7 @@ class Fans(Frames):
         for k in list(fan.scopes):
             self.bury_element(fan, k)
         for k in range(fan.count):
-            if fan.status[k] in (WAITING, RUNNING):
+            if fan.status[k] in (WAITING, RUNNING, HELD):
                 fan.status[k] = DROPPED
                 fan.left -= 1
 
@@ -333,11 +334,11 @@ class Fans(Frames):
         if fan.members is not None:
             for k in indices:
                 self._cancel_node(*fan.members[k])
-                if fan.status[k] in (WAITING, RUNNING):
+                if fan.status[k] in (WAITING, RUNNING, HELD):
                     fan.status[k] = DROPPED
             self.fan_changed(fan, list(indices))
             return
-        dropped = [k for k in indices if fan.status[k] in (WAITING, RUNNING)]
+        dropped = [k for k in indices if fan.status[k] in (WAITING, RUNNING, HELD)]
         gone = set(dropped)
         for work_id in list(fan.works):
             work = self.works.get(work_id)

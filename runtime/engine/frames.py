@@ -22,6 +22,7 @@ from wfc.runtime.engine.orphans import Orphans
 from wfc.runtime.engine.records import Hopped
 from wfc.runtime.engine.state import (
     DONE,
+    FAILED,
     Fan,
     Frame,
     Scope,
@@ -41,7 +42,7 @@ class Frames(Orphans):
         elif isinstance(node, CallNode):
             done = self.prefilled(scope, node.id)
             if done is not None and index not in scope.again:
-                self.settle(scope, index, done, fleeting(done))
+                self.taken(scope, index, done)
             else:
                 self._start_call(scope, index, node)
         elif isinstance(node, ReturnNode):
@@ -78,9 +79,9 @@ class Frames(Orphans):
             if isinstance(node, CallNode) and scope.status[i] != DONE and i not in scope.again:
                 done = self.prefilled(scope, node.id)
                 if done is not None:
-                    self.settle(scope, i, done, fleeting(done))
-        rest = [i for i in order if scope.status[i] != DONE]
-        if rest:
+                    self.taken(scope, i, done)
+        rest = [i for i in order if scope.status[i] not in (DONE, FAILED)]
+        if rest and scope.alive:
             self.dispatch(scope, index if index in rest else rest[0], rest)
 
     def _start_call(self, scope: Scope, index: int, node: CallNode) -> None:
@@ -147,7 +148,8 @@ class Frames(Orphans):
         if frame.hop == 0 and frame.workflow.carried == "chain":
             # Calls of a single frame stay visible one by one; a unit carries them all the same.
             return frame.parent is not None
-        return all(as_pending(v) is None for v in frame.args.values())
+        # What cannot leave its process cannot be handed on by a hop that a worker makes.
+        return all(as_pending(v) is None and not any(homes_of(v)) for v in frame.args.values())
 
     def run_frame(self, frame: Frame) -> None:
         """Give the whole frame (from where it stands) to a worker."""
@@ -180,13 +182,16 @@ class Frames(Orphans):
         if out[0] == "ok":
             if out[2] and frame is not None and frame.exit_at is not None:
                 scope.state[("ended", index)] = frame
-            value = out[1]
-            node = scope.g.nodes[index].node
-            if isinstance(node, CallNode) and node.catch:
-                value = Caught(value)
-            self.settle(scope, index, value, out[2])
+            self.settle(scope, index, self.caught(scope, index, out)[1], out[2])
         elif out[0] == "error":
             self.fail(scope, index, out[1])
+
+    @staticmethod
+    def caught(scope: Scope, index: int, out: Outcome) -> Outcome:
+        """An outcome as the node that catches it sees it."""
+        node = scope.g.nodes[index].node
+        catches = out[0] == "ok" and isinstance(node, CallNode) and node.catch
+        return ("ok", Caught(out[1]), out[2]) if catches else out
 
     # ------------------------------------------------------------------ continuations
 
@@ -211,7 +216,7 @@ class Frames(Orphans):
         frame.fans = kept_fans
         old = frame.scope
         if frame.first is None:
-            frame.first = (frame.target, frame.args, frame.dynamic)
+            frame.first = (frame.target, frame.args, frame.dynamic, frame.hop)
         frame.hop += 1
         frame.exit = None
         frame.known = {}
@@ -347,12 +352,12 @@ class Frames(Orphans):
             if scope is not None:
                 self.set_aside(scope)
                 self.bury(scope)
-        target, args, dynamic = frame.first or (frame.target, frame.args, frame.dynamic)
+        begun = (frame.target, frame.args, frame.dynamic, frame.hop)
+        target, args, dynamic, frame.hop = frame.first or begun
         frame.lingering = []
         frame.fans = []
         frame.known = {}
         frame.exit = None
-        frame.hop = 1 if dynamic is not None else 0
         frame.target, frame.args, frame.dynamic = target, dict(args), dynamic
         frame.workflow = self.plan.workflows.get(target) if dynamic is None else None
         frame.first = None

@@ -91,7 +91,9 @@ class Attempted:
 
 @dataclass(frozen=True, slots=True)
 class Grew:
-    """The task at `step` of an instance returned a graph, which now stands in its place."""
+    """The task at `step` of an instance returned a graph, which now stands in its place: as the hop
+    after `hop` of the frame at the path `frame`, whose result is caught `catches` times. One without
+    data has to be returned again, for it lives in a process."""
 
     path: str
     node: str
@@ -99,6 +101,10 @@ class Grew:
     step: str
     dynamic: Dynamic
     at: float
+    frame: str = ""
+    hop: int = 0
+    catches: int = 0
+    checkpoint: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from wfc.plan.model import ExprNode, MapNode
@@ -26,6 +27,7 @@ from wfc.runtime.engine.records import (
 from wfc.runtime.engine.reports import Reports
 from wfc.runtime.engine.state import (
     DONE,
+    HELD,
     RUNNING,
     WAITING,
     Fan,
@@ -124,12 +126,12 @@ class Replaying(Reports):
         """Fold in what is known of what has opened."""
         if not self.opened:
             return
-        live, self.live = self.live, False
+        live, self.live, self.late = self.live, False, True
         while self.opened:
             for record in self.strays.pop(self.opened.pop(0), ()):
                 self._replay(record)
                 self.run_agenda()
-        self.live = live
+        self.live, self.late = live, False
         if live:
             self.take_up()
 
@@ -160,6 +162,10 @@ class Replaying(Reports):
             return
         _, scope, fan, _, index = self.instance(record.path, record.node)
         if fan is not None:
+            for k in record.indices if self.grown else ():
+                if fan.status[k] == HELD:
+                    self._supersede((record.path, record.node, k))
+                    fan.status[k] = RUNNING
             self.take_columns(fan, record.indices, record.columns)
             return
         assert scope is not None, "it is open"
@@ -263,14 +269,36 @@ class Replaying(Reports):
         kind, scope, fan, frame, index = self.instance(record.path, record.node)
         if scope is None:
             return
+        if fan is not None and fan.status[record.index] not in (RUNNING, HELD):
+            return  # it was made again, which is not told in a replay
+        there = self.frames.get(record.frame)
+        known = there.dynamic if there is not None and there.phase == "running" else None
+        if known is not None and known.digest == record.dynamic.digest:
+            return  # what it stood in was opened again, which is not told either
         nodes = self._unit_nodes(scope, index) if kind == "unit" else []
+        if not record.dynamic.graph:
+            if kind == "unit" and record.step in scope.g.ids and index in nodes:
+                self._replay_break_up(scope, nodes, index, scope.g.ids[record.step])
+            return
         if kind == "unit" and (at := self._made_again(scope, record.step)) >= 0:
             scope.again.add(at)
         if kind == "unit":
             self._forget_unit(scope, index)
         elif frame is not None and frame.work is not None:
             self.forget(frame.work)
-        self._grow(kind, scope, fan, frame, nodes, record.index, record.step, record.dynamic, None)
+        self._grow(kind, scope, fan, frame, nodes, record, None)
+
+    def _replay_break_up(self, scope: Scope, nodes: Sequence[int], index: int, at: int) -> None:
+        """A call of a unit had become a graph that lives in a process: it runs again, on its own. Not
+        before a graph inside of it has ended, though, should there be one that is not told of."""
+        if scope.status[at] != RUNNING:
+            return
+        self._forget_unit(scope, index)
+        self._break_up(scope, nodes, at)
+        inside = (f"{self.node_path(scope, at)}/", f"{self.node_path(scope, at)}~")
+        children = (c for c in scope.children if isinstance(c, Frame) and c.phase == "running")
+        if not any(child.path.startswith(inside) for child in children):
+            self.dispatch(scope, at, [at])
 
     def _replay_computed(self, record: Computed) -> None:
         if record.key == ITEMS_AGAIN:

@@ -145,6 +145,12 @@ class Reports(Facts):
             return
         path, node = self._place_of(work)
         index = work.indices[report.offset]
+        if not report.kept:
+            if not work.park:
+                self._advance(
+                    work.kind, work.scope, work.fan, work.frame, index, report.node, report.value
+                )
+            return
         value = durable(report.value) if self._step_kept(work, report.node) else HOLLOW
         # A unit is no element of anything: its steps stand right below the path.
         place = -1 if work.kind == "unit" else index
@@ -187,6 +193,11 @@ class Reports(Facts):
             return
         path, node = self._place_of(work)
         index = work.indices[report.offset]
+        if not report.kept:
+            self._hopped(
+                work.kind, work.scope, work.fan, work.frame, index, report.frame, report.state
+            )
+            return
         if any(fleeting(v) for v in report.state.args.values()):
             work.unanchored.add((report.offset, report.frame))
             return
@@ -334,13 +345,20 @@ class Reports(Facts):
         if self._is_gone(work, report.offset):
             return
         bound = any(fleeting(v) for v in report.dynamic.env.values())
-        if not bound:
-            self.record(Grew(path, node, index, report.node, report.dynamic, self.now))
+        grew = Grew(
+            path, node, index, report.node, report.dynamic, self.now, report.path, report.hop,
+            report.catches, report.checkpoint,
+        )  # fmt: skip
+        if report.kept:
+            self.record(
+                replace(grew, dynamic=replace(grew.dynamic, graph=b"", env={})) if bound else grew
+            )
+        tell = report.kept and bound  # its graph is not journaled, but what that comes to can be
         home = report.home
+        owned = home is not None and home not in self.homes
         if home is not None:
             self.homes.setdefault(home, 0)
-        self._grow(work.kind, work.scope, work.fan, work.frame, work.nodes, index, report.node,
-                   report.dynamic, home)  # fmt: skip
+        self._grow(work.kind, work.scope, work.fan, work.frame, work.nodes, grew, home, owned, tell)
         if work.kind == "map" and work.fan is not None:
             work.gone.add(report.offset)
             work.left -= 1
@@ -378,6 +396,7 @@ class Reports(Facts):
         """Give out once more what is left of a work. A slice gets another id: reports that are still
         on their way count its elements as they were."""
         if work.kind != "map" or work.fan is None:
+            self.unpark(work)
             work.submitted = False
             self.ready[work.id] = work
             return

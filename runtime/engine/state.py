@@ -40,8 +40,9 @@ from wfc.runtime.values import (
 )
 from wfc.runtime.work import Dynamic, HopState, Shape
 
-WAITING, RUNNING, DONE, FAILED, DROPPED = range(5)
-"""The states of a node or an element; `DROPPED`: cancelled, or in an arm that was not taken."""
+WAITING, RUNNING, DONE, FAILED, DROPPED, HELD = range(6)
+"""The states of a node or an element; `DROPPED`: cancelled, or in an arm that was not taken; `HELD`: an
+element that waits for its next attempt, or for what a graph comes to that a task of it returned."""
 
 
 class Segments:
@@ -258,7 +259,7 @@ class Frame:
     lingering: list[Scope] = field(default_factory=list)
     exit_at: tuple[Scope, int] | None = None
     again: Callable[[], None] | None = None
-    first: tuple[str, dict[str, Value], Dynamic | None] | None = None
+    first: tuple[str, dict[str, Value], Dynamic | None, int] | None = None
 
     @property
     def hopped_path(self) -> str:
@@ -298,7 +299,9 @@ class Core(ABC):  # noqa: B024
     nested frames are no deeper than two. `homes` are the processes that are parked (or about to be),
     by the work that parks them, each with how many works are to run in it; `leaving` those that are
     not needed any more once these have ended. `strays` are records of a replay by the path of what
-    they are of, which was not open yet; `opened` those of these paths that have opened since.
+    they are of, which was not open yet; `opened` those of these paths that have opened since. `late`:
+    such records are being folded in. `grown` are the graphs that go on inside of instances: an element
+    (or frame, or node) waits for one at a time.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -306,6 +309,7 @@ class Core(ABC):  # noqa: B024
         self.book = Book(plan)
         self.now = 0.0
         self.live = True
+        self.late = False
         self.agenda: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self.effects: list[Effect] = []
         self.works: dict[int, Dispatch] = {}
@@ -324,6 +328,7 @@ class Core(ABC):  # noqa: B024
         self.orphans: dict[str, dict[str, Value]] = {}
         self.strays: dict[str, list[Record]] = {}
         self.opened: list[str] = []
+        self.grown: dict[tuple[str, str, int], Frame] = {}
         self.orphan_rows: dict[
             tuple[str, str], list[tuple[Sequence[int], Mapping[str, Chunk | int]]]
         ] = {}

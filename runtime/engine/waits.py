@@ -34,7 +34,7 @@ class Waits(Joins):
         elif isinstance(node, ReceiveNode):
             taken = self.prefilled(scope, node.id)
             if taken is not None:
-                self.settle(scope, index, taken)
+                self.taken(scope, index, taken)
                 return
             self.compute(
                 scope, index, "signal", message(node.signal),

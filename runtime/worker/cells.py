@@ -106,6 +106,33 @@ def own_copy(value: Any) -> Any:
     return decode(data)
 
 
+_PICKLES: dict[type, bool] = {}
+_HOLDERS = {list, tuple, set, frozenset, dict}
+
+
+def stays(value: Any) -> bool:
+    """Whether an object cannot be pickled, by its type: one of each is tried."""
+    kind = type(value)
+    if kind in IMMUTABLE:
+        return False
+    if kind in _HOLDERS:
+        parts = value.values() if kind is dict else value
+        kinds = set(map(type, parts)) - IMMUTABLE
+        if kinds & _HOLDERS:
+            return any(map(stays, parts))
+        return any(stays(next(p for p in parts if type(p) is k)) for k in kinds)
+    found = _PICKLES.get(kind)
+    if found is None:
+        try:
+            encode_buffers(value)
+        except Exception:  # whatever it is that pickling it raises
+            found = False
+        else:
+            found = True
+        _PICKLES[kind] = found
+    return not found
+
+
 class Source:
     """A value of the environment: `fresh()` gives a copy of one's own, `very()` the shared object."""
 

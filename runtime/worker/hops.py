@@ -9,7 +9,7 @@ from typing import Any
 from wfc.plan.model import ContinuationNode, Graph
 from wfc.runtime.linked import LinkedWorkflow
 from wfc.runtime.steps import CallStep, shape_of
-from wfc.runtime.values import Bound, ErrorInfo, Inline, Value
+from wfc.runtime.values import HOLLOW, Bound, ErrorInfo, Inline, Value
 from wfc.runtime.work import Became, Dynamic, Hop, HopState, Partial, Report, home_number
 from wfc.runtime.worker.cells import own_copy, value_of
 from wfc.runtime.worker.dynamic import Continuation
@@ -147,6 +147,14 @@ class Hops:
             graph = registry.take(dynamic, cells.load)
             frame.steps = graph.steps
             frame.env = {n: cells.load(v) for n, v in dynamic.env.items()}
+            first, *more = graph.steps
+            alone = [getattr(s.node, "expr", None) for s in more] == [["name", first.id]]
+            if alone and first.kind == "call" and first.target.startswith("$fn:"):
+                # One call and its result: the frame had gone on as that call (see `_to_single`).
+                frame.env["$secret"] = secret
+                given, named = self.arguments(frame, first)
+                function = registry.function(first.target)
+                frame.steps = (ResumeStep(first, first.target, function, given, named),)
         elif state.callee == "workflow":
             flow = registry.linked.workflow(state.target)
             frame.state = flow
@@ -250,15 +258,22 @@ class Hops:
         self._hand(frame, dynamic, parked)
 
     def _home(self) -> int:
-        job = self.job
-        return job.home if job.map is None else home_number(job.work, self.offset)
+        work = self.job.work
+        return work.home if work.home is not None else home_number(work, self.offset)
 
     def hand_over(self, frame: Frame, step: CallStep) -> None:
         """A continuation of something that a worker cannot run: the engine goes on."""
         args, kwargs = step.arguments(frame.env)
         env: dict[str, Value] = {}
+        parked = step.inplace
         for name, value in [*((f"$c{i}", a) for i, a in enumerate(args)), *kwargs.items()]:
-            env[name] = self.job.cells.value(value)
+            try:
+                env[name] = self.job.cells.value(value)
+            except Unpicklable:
+                key = f"{self.id_of(frame, _SCOPE)}/{name}"
+                self.job.cells.homes.setdefault(self._home(), {})[key] = value
+                env[name] = Bound(self._home(), key)
+                parked = True
         more = {"args": [["name", f"$c{i}"] for i in range(len(args))]}
         node: ContinuationNode = step.node.model_copy(
             update={**more, "kwargs": {k: ["name", k] for k in kwargs}}
@@ -266,14 +281,63 @@ class Hops:
         graph = Graph(nodes=[node], tail=node.id)
         data = graph.model_dump_json(exclude_defaults=True).encode()
         digest = hashlib.blake2b(data, digest_size=16).hexdigest()
-        self._hand(frame, Dynamic(data, env, {}, digest), step.inplace)
+        self._hand(frame, Dynamic(data, env, {}, digest), parked)
 
     def _hand(self, frame: Frame, dynamic: Dynamic, parked: bool) -> None:
         job = self.job
+        self.drain()
+        if frame.parent is not None:
+            self._tell_unkept(frame.parent)
         if parked:
             job.cells.homes.setdefault(self._home(), {})
-        home = home_number(job.work, self.offset) if parked else None
-        raise Stop(Became(job.work.id, self.offset, frame.path(), dynamic, home))
+        home = self._home() if parked else None
+        path = self.id_of(frame, _SCOPE)
+        if frame.hop:
+            path = path.removesuffix(f"~{frame.hop}")
+        outer = frame.parent
+        raise Stop(
+            Became(
+                job.work.id,
+                self.offset,
+                frame.path(),
+                dynamic,
+                home,
+                path,
+                hop=frame.hop,
+                catches=frame.catches + (outer is not None and bool(frame.step.catch)),
+                checkpoint=frame.checkpoint,
+                kept=outer is None or not outer.mute,
+            )
+        )
+
+    def _tell_unkept(self, last: Frame) -> None:
+        """Tell the results and hops of which there is no checkpoint: somebody else goes on inside, and
+        then here, and must neither run again what gave them nor take one hop for another."""
+        kept = self.top.checkpoint
+        plain = {s.id for s in self.job.steps if s.kind == "call" and not (kept and s.checkpoint)}
+        work, cells = self.job.work.id, self.job.cells
+        for frame in self._chain(last):
+            path = frame.path()
+            prefix = path + "/" if path else ""
+            if frame.mute and frame.hop:
+                state = self._hop_state(frame, False)
+                self.out.append(Hop(work, self.offset, path, state, kept=False))
+            for name, cell in frame.facts.items():
+                if cell is HOLLOW or frame.mute or (frame is self.top and name in plain):
+                    try:
+                        value = value_of(cells.cell(frame.env[name], False))
+                    except Unpicklable:
+                        continue  # it is made again, should somebody need it
+                    self.out.append(Partial(work, self.offset, prefix + name, value, kept=False))
+
+    @staticmethod
+    def _chain(frame: Frame | None) -> list[Frame]:
+        """The frames from the work's own to this one."""
+        chain: list[Frame] = []
+        while frame is not None:
+            chain.append(frame)
+            frame = frame.parent
+        return chain[::-1]
 
     # ------------------------------------------------------------------ what is reported meanwhile
 
@@ -288,13 +352,8 @@ class Hops:
 
     def drain(self) -> None:
         """Report what is checkpointed so far inside of this element."""
-        chain = []
-        frame: Frame | None = self.frame
-        while frame is not None:
-            chain.append(frame)
-            frame = frame.parent
         mute = False
-        for frame in reversed(chain):
+        for frame in self._chain(self.frame):
             if frame.hopped:
                 frame.hopped = False
                 frame.mute = not frame.checkpoint or mute or not self._report_hop(frame)
@@ -314,13 +373,8 @@ class Hops:
 
     def unreported(self) -> list[Report]:
         """What `drain` would report up to the first hop, for a reader in another thread."""
-        chain: list[Frame] = []
-        frame: Frame | None = self.frame
-        while frame is not None:
-            chain.append(frame)
-            frame = frame.parent
         out: list[Report] = []
-        for frame in reversed(chain):
+        for frame in self._chain(self.frame):
             if frame.hopped or frame.mute:
                 break
             path = frame.path()
@@ -331,33 +385,36 @@ class Hops:
 
     def _report_hop(self, frame: Frame) -> bool:
         """`False` when the hop cannot be checkpointed, for something in it cannot be pickled."""
-        if frame.frozen is _UNFREEZABLE:
-            return False
         try:
-            args = dict(frame.frozen if frame.frozen is not None else self._given(frame))
+            made = self._hop_state(frame)
         except Unpicklable:
             return False
+        self.out.append(Hop(self.job.work.id, self.offset, frame.path(), made))
+        return True
+
+    def _hop_state(self, frame: Frame, keep: bool = True) -> HopState:
+        """Where a frame stands; raises `Unpicklable`."""
+        if frame.frozen is _UNFREEZABLE:
+            raise Unpicklable("what the hop is given cannot be pickled")
+        args = dict(frame.frozen if frame.frozen is not None else self._given(frame, keep))
         if frame.catches:
             args["$catch"] = Inline(obj=frame.catches)
         state = frame.state
         if isinstance(state, LinkedWorkflow):
-            made = HopState(frame.hop, state.name, "workflow", args)
-        elif isinstance(state, tuple):
-            made = HopState(frame.hop, state[0], "task", args)
-        else:
-            made = HopState(frame.hop, "$dyn", "workflow", args)
-        self.out.append(Hop(self.job.work.id, self.offset, frame.path(), made))
-        return True
+            return HopState(frame.hop, state.name, "workflow", args)
+        if isinstance(state, tuple):
+            return HopState(frame.hop, state[0], "task", args)
+        return HopState(frame.hop, "$dyn", "workflow", args)
 
-    def _given(self, frame: Frame) -> dict[str, Value]:
+    def _given(self, frame: Frame, keep: bool = True) -> dict[str, Value]:
         """The arguments of the newest hop as values."""
         state = frame.state
         if isinstance(state, LinkedWorkflow):
-            return {name: self._as_value(frame.env[name]) for name in state.params}
+            return {name: self._as_value(frame.env[name], keep) for name in state.params}
         if isinstance(state, tuple):
             _, args, kwargs = state
-            named = {f"${i}": self._as_value(a) for i, a in enumerate(args)}
-            return {**named, **{k: self._as_value(a) for k, a in kwargs.items()}}
+            named = {f"${i}": self._as_value(a, keep) for i, a in enumerate(args)}
+            return {**named, **{k: self._as_value(a, keep) for k, a in kwargs.items()}}
         if isinstance(state, Built):
             job = self.job
             state = state.dynamic(job.cells, job.registry, job.home, self.id_of(frame, _SCOPE))
@@ -367,8 +424,8 @@ class Hops:
                 given["$bound"] = value  # tells that this hop can be taken up nowhere else
         return given
 
-    def _as_value(self, value: Any) -> Value:
-        return value_of(self.job.cells.cell(value))
+    def _as_value(self, value: Any, keep: bool = True) -> Value:
+        return value_of(self.job.cells.cell(value, keep))
 
 
 class _Scope:

@@ -17,10 +17,10 @@ from wfc.runtime.steps import CallStep
 from wfc.runtime.storage_errors import StorageError
 from wfc.runtime.values import HOLLOW, MESSAGE_LIMIT, MISSING, ErrorInfo, Raised, Result
 from wfc.runtime.work import Failed, HopState, Report
-from wfc.runtime.worker.cells import IMMUTABLE, VALUES, Source, ValueGone, is_plain, own_copy
+from wfc.runtime.worker.cells import IMMUTABLE, VALUES, Source, ValueGone, is_plain, own_copy, stays
 from wfc.runtime.worker.context import WATCH, awaited
 from wfc.runtime.worker.dynamic import Continuation
-from wfc.runtime.worker.errors import error_info, expression_error
+from wfc.runtime.worker.errors import Unpicklable, error_info, expression_error
 from wfc.runtime.worker.frames import Frame, Job, task_arguments
 from wfc.runtime.worker.hops import StepError, Stop
 from wfc.runtime.worker.outcomes import NOWHERE, Outcomes
@@ -149,8 +149,11 @@ class Element(Outcomes):
                     if flow.carried is None:
                         self.hand_over(frame, step)
                     args, kwargs = step.arguments(env)
-                    if not step.inplace:
-                        args, kwargs = _copies(args, kwargs)
+                    if not (IMMUTABLE.issuperset(map(type, args)) and not kwargs):
+                        if any(map(stays, (*args, *kwargs.values()))):
+                            self.hand_over(frame, step)  # such a hop cannot be told, others can
+                        if not step.inplace:
+                            args, kwargs = _copies(args, kwargs)
                     env = self.hop_to(frame, flow, args, kwargs, step)
                     steps, pos = frame.steps, 0
                     if perf_counter() >= deadline:
@@ -301,4 +304,13 @@ def _copies(args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Sequence[Any],
     """Arguments of a plain call of a workflow: copies of their own."""
     if not kwargs and IMMUTABLE.issuperset(map(type, args)):
         return args, kwargs
-    return [own_copy(a) for a in args], {k: own_copy(a) for k, a in kwargs.items()}
+    return [_copy(a) for a in args], {k: _copy(a) for k, a in kwargs.items()}
+
+
+def _copy(value: Any) -> Any:
+    """What cannot be copied is handed on as it is: a workflow may call `inplace` what takes it. A plain
+    call of a task that is given it fails."""
+    try:
+        return own_copy(value)
+    except Unpicklable:
+        return value

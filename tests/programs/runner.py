@@ -166,7 +166,7 @@ def placed(case: Case) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for module in ("tasks.py", "odd.py"):
+        for module in ("tasks.py", "odd.py", "grown.py"):
             shutil.copyfile(FOLDER / module, folder / module)
         for file, text in case.files.items():
             (folder / file).write_text(text, encoding="utf-8")

@@ -140,10 +140,14 @@ class World:
         def call(*args: Any, **kwargs: Any) -> Any:
             if attempt() <= _retries(WATCH.task) and self.raises():
                 raise FlakyError
-            self.calls.append(Called(task_id(), CallRecord.of(fn, args, kwargs)))
+            self.note(fn, args, kwargs)
             return fn(*args, **kwargs)
 
         return call
+
+    def note(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Take down a call that is made."""
+        self.calls.append(Called(task_id(), CallRecord.of(fn, args, kwargs)))
 
     def engine(self) -> WatchedEngine:
         return WatchedEngine(self.plan)
