@@ -50,6 +50,17 @@ class Bindings(Expressions):
             last = self.bind("n", INT, f"inplace use({held}, {self.expr(INT, 2)})", call=True)
         if chance(self.source, 40):
             self._held_apart(held, last)
+        turns = self.w.turns
+        if (
+            turns is None
+            or not self.afford(turns.cost + 1)
+            or (self.w.knobs.splits and turns.waits)
+        ):
+            return
+        self.spend(turns.cost + 1)
+        self.fails, self.waited = self.fails or turns.fails, self.waited or turns.waits
+        self.bind("n", INT, f"inplace turns({held}, {self.w.rounds}, {last})", call=True)
+        self.bind("n", INT, f"inplace use({held}, {self.pure(INT)})", call=True)
 
     def _held_apart(self, held: str, last: str) -> None:
         """A fan-out between two uses of an object; it reads that, or has elements beside it."""

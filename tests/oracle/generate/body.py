@@ -8,6 +8,7 @@ from typing import Any
 from tests.oracle.generate.parts import (
     BOOL,
     FUNCTIONS,
+    GROWN,
     INT,
     STR,
     TYPES,
@@ -39,7 +40,7 @@ class Body(Waits):
             options.append((3, lambda: self._branch(depth - 1)))
         if knobs.recursion:
             options.append((2, self._loop_in_an_arm))
-        if knobs.waits and (not knobs.splits or not self.in_fan):
+        if self.may_wait and (not knobs.splits or not self.in_fan):
             options.append((2, self._wait))
         if knobs.timers:
             options.append((1, self._timer))
@@ -50,9 +51,11 @@ class Body(Waits):
     # ---- catch
 
     def _catch(self) -> None:
-        failing = [f for f in FUNCTIONS if f.fails and f.returns == INT]
+        grown = [f for f in GROWN if f.returns == INT] if self.w.knobs.graphs else []
+        failing = [*(f for f in FUNCTIONS if f.fails and f.returns == INT), *grown]
         flows = [f for f in self.w.flows if f.fails and f.returns == INT and not f.pending]
-        flows = [f for f in flows if self.afford(f.cost) and not (self.w.knobs.splits and f.waits)]
+        waits = self.may_wait and not self.w.knobs.splits
+        flows = [f for f in flows if self.afford(f.cost) and (waits or not f.waits)]
         if not self.afford() or self.safe:
             return
         name = self.fresh("result")

@@ -10,6 +10,7 @@ from tests.oracle.generate.parts import (
     BOOL,
     DICT,
     FUNCTIONS,
+    GROWN,
     INT,
     INTS,
     OPTIONS,
@@ -40,6 +41,7 @@ class Expressions:
         self.times = 1
         self.fails = False
         self.waited = False
+        self.may_wait = writer.knobs.waits
         self.safe = 0
         self.in_fan = 0
 
@@ -198,7 +200,7 @@ class Expressions:
         failing = not self.safe and chance(self.source, self.w.knobs.failing)
         fns: list[Fn | Flow] = [
             f
-            for f in FUNCTIONS
+            for f in (*FUNCTIONS, *(GROWN if self.w.knobs.graphs else ()))
             if f.returns == type_ and (failing or not f.fails) and self.afford()
         ]
         if not (self.w.knobs.splits and self.in_fan):
@@ -210,6 +212,7 @@ class Expressions:
                 and self.afford(f.cost)
                 and not (self.safe and f.fails)
                 and not (self.w.knobs.splits and f.waits)
+                and (self.may_wait or not f.waits)
             ]
             if flows and chance(self.source, 40):
                 return self.call_of(choice(self.source, flows), depth, modifiers)

@@ -42,7 +42,14 @@ FUNCTIONS = (
     Fn("words", (INTS,), STRS, names=("xs",)),
     Fn("keyed", (INTS,), DICT, names=("xs",)),
 )
-EXTRA = ("merge", "both", "flat", "hold", "use")
+GROWN = (
+    Fn("later", (INT, INT), INT, optional=1, names=("a", "b")),
+    Fn("stairs", (INT,), INT, names=("n",)),
+    Fn("fetched", (INT,), INT, names=("a",)),
+    Fn("each", (INTS,), INTS, names=("xs",)),
+    Fn("try_later", (INT, INT), INT, fails=True, optional=1, names=("a", "limit")),
+)
+EXTRA = ("merge", "both", "flat", "hold", "use", "Held")
 AGAIN = 'max_retries=4, retry_exceptions=["FlakyError"]'
 OPTIONS = ("num_cpus=0.5", "priority=1", 'name="step"', AGAIN, AGAIN, f"{AGAIN}, backoff=10ms")
 
@@ -62,6 +69,7 @@ class Knobs:
     recursion: bool = True
     modifiers: bool = True
     imports: bool = True
+    graphs: bool = True
 
 
 USUAL = Knobs()

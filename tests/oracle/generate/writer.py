@@ -12,6 +12,7 @@ from tests.oracle.generate.parts import (
     DICT,
     EXTRA,
     FUNCTIONS,
+    GROWN,
     INT,
     INTS,
     OPTIONS,
@@ -38,6 +39,8 @@ class Writer:
         self.signals: dict[str, list[Any]] = {}
         self.declared: list[str] = []
         self.settles = False
+        self.turns: Flow | None = None
+        self.rounds = 0
 
     def alias(self, name: str) -> str:
         """The name under which a task is called here."""
@@ -59,6 +62,8 @@ class Writer:
         head = self._head()
         for i in range(source.below(knobs.workflows + 1)):
             self._workflow(f"step{i + 1}")
+        if knobs.recursion and knobs.modifiers and chance(source, 25):
+            self._turns()
         main = self._body("main", self._params())
         lib, here = [], []
         # A workflow goes to the other file only with all that it calls.
@@ -222,6 +227,28 @@ class Writer:
             Flow(outer, (("acc", INT),), 0, INT, max(1, body.spent), body.fails, body.waited)
         )
 
+    def _turns(self) -> None:
+        """A loop that hands on what cannot leave its process."""
+        source = self.source
+        rounds = between(source, 1, 3)
+        body = Body(self, "turns", [("n", INT), ("acc", INT)])
+        body.count["n"] = 1
+        body.may_wait = False  # such a loop decides its waits anew when it begins again
+        body.line("if n <= 0:")
+        body.line("    return acc")
+        with body.scope(times=rounds):
+            body.block(0, source.below(3))
+            body.bind("n", INT, f"inplace use(held, {body.expr(INT, 1)})", call=True)
+            body.block(0, source.below(3))
+            body.line(f"continuation turns(held, n - 1, {body.expr(INT, 1)})")
+            body.spend()
+        lines = "\n".join(body.lines)
+        self.texts["turns"] = f"workflow turns(held: Held, n: int, acc: int) -> int:\n{lines}\n"
+        self.turns = Flow(
+            "turns", (("n", INT), ("acc", INT)), 0, INT, max(rounds, body.spent), body.fails, body.waited
+        )  # fmt: skip
+        self.rounds = rounds
+
 
 def _qualify(text: str, name: str) -> str:
     """The text with a workflow's calls going to the other spec."""
@@ -230,9 +257,12 @@ def _qualify(text: str, name: str) -> str:
 
 def _with_imports(text: str) -> str:
     """A spec with the functions that it uses imported."""
-    names = [f.name for f in FUNCTIONS] + list(EXTRA)
-    used = [name for name in names if re.search(rf"\b{name}\b", text)]
-    return f"from tasks import {', '.join(used)}\n\n{text}" if used else text
+    modules = {"tasks": [*(f.name for f in FUNCTIONS), *EXTRA], "grown": [f.name for f in GROWN]}
+    lines = []
+    for module, names in modules.items():
+        used = [name for name in names if re.search(rf"\b{name}\b", text)]
+        lines += [f"from {module} import {', '.join(used)}"] if used else []
+    return "\n".join([*lines, "", text]) if lines else text
 
 
 CLIMB = """workflow climb(n: int, acc: int) -> int:
