@@ -365,11 +365,12 @@ class Facts(Building):
                 self.remake_graph(frame, lambda: None)
 
     @staticmethod
-    def _instance_key(kind: str, scope: Scope, grew: Grew) -> tuple[str, str, int]:
+    def _instance_key(kind: str, scope: Scope, record: Grew | Attempted) -> tuple[str, str, int]:
         if kind != "unit":
-            return grew.path, grew.node, grew.index
-        holder = scope.g.holder(grew.step)  # by whatever name the unit goes
-        return grew.path, grew.node if holder is None else scope.g.nodes[holder].node.id, 0
+            return record.path, record.node, record.index
+        holder = scope.g.holder(record.step)  # by whatever name the unit goes
+        node = record.node if holder is None else scope.g.nodes[holder].node.id
+        return record.path, node, 0
 
     def _break_up(self, scope: Scope, nodes: Sequence[int], at: int) -> None:
         """A call of a unit has become a graph: what comes after it in the unit is on its own."""

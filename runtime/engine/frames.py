@@ -327,7 +327,10 @@ class Frames(Orphans):
             )  # fmt: skip
             return
         if frame.hop and frame.first is not None:
-            self._start_over(frame)
+            if frame.phase == "done" and frame.caller is not None:
+                self._call_again(frame, *frame.caller)
+            else:
+                self._start_over(frame)
         elif frame.again is not None:  # it came with the graph
             self.remake_graph(frame, frame.again)
         elif frame.caller is not None:
@@ -338,23 +341,29 @@ class Frames(Orphans):
 
     def remake_graph(self, frame: Frame, again: Callable[[], None]) -> None:
         """The graph of a frame could run only in a process that is gone: run its task again."""
-        for scope in (*frame.lingering, frame.scope):
-            if scope is not None:
-                self.set_aside(scope)
-                self.bury(scope)
+        self._set_frame_aside(frame)
         frame.phase = "done"
         self.frames.pop(frame.path, None)
         again()
 
-    def _start_over(self, frame: Frame) -> None:
-        """The arguments of a hop were not kept, so neither was the hop: begin at the first."""
+    def _set_frame_aside(self, frame: Frame) -> None:
         for scope in (*frame.lingering, frame.scope):
             if scope is not None:
                 self.set_aside(scope)
                 self.bury(scope)
+        frame.lingering = []
+
+    def _call_again(self, frame: Frame, place: Scope, index: int) -> None:
+        """As `_start_over`, for a frame that has ended: nobody waits for its end any more."""
+        self._set_frame_aside(frame)
+        place.state.pop(("ended", index), None)
+        self.restart(place, index)
+
+    def _start_over(self, frame: Frame) -> None:
+        """The arguments of a hop were not kept, so neither was the hop: begin at the first."""
+        self._set_frame_aside(frame)
         begun = (frame.target, frame.args, frame.dynamic, frame.hop)
         target, args, dynamic, frame.hop = frame.first or begun
-        frame.lingering = []
         frame.fans = []
         frame.known = {}
         frame.exit = None

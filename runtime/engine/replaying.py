@@ -230,6 +230,11 @@ class Replaying(Reports):
 
     def _replay_attempted(self, record: Attempted) -> None:
         kind, scope, fan, frame, index = self.instance(record.path, record.node)
+        if self.grown and scope is not None:
+            key = self._instance_key(kind, scope, record)
+            if fan is not None and key in self.grown and fan.status[record.index] == HELD:
+                fan.status[record.index] = RUNNING
+            self._supersede(key)
         if kind == "map" and fan is not None:
             if fan.status[record.index] == RUNNING:
                 self._element_attempt(fan, record)
@@ -269,7 +274,8 @@ class Replaying(Reports):
         kind, scope, fan, frame, index = self.instance(record.path, record.node)
         if scope is None:
             return
-        if fan is not None and fan.status[record.index] not in (RUNNING, HELD):
+        done = kind == "unit" and self._made_again(scope, record.step) >= 0
+        if done or (fan is not None and fan.status[record.index] not in (RUNNING, HELD)):
             return  # it was made again, which is not told in a replay
         there = self.frames.get(record.frame)
         known = there.dynamic if there is not None and there.phase == "running" else None
@@ -280,8 +286,6 @@ class Replaying(Reports):
             if kind == "unit" and record.step in scope.g.ids and index in nodes:
                 self._replay_break_up(scope, nodes, index, scope.g.ids[record.step])
             return
-        if kind == "unit" and (at := self._made_again(scope, record.step)) >= 0:
-            scope.again.add(at)
         if kind == "unit":
             self._forget_unit(scope, index)
         elif frame is not None and frame.work is not None:

@@ -46,6 +46,7 @@ from wfc.runtime.work import (
     Failed,
     HomeLost,
     Hop,
+    HopState,
     Lost,
     Partial,
     ValueLost,
@@ -415,8 +416,12 @@ class Reports(Facts):
         scope = work.fan.scope if work.fan is not None else work.scope
         if "items" in report.names:  # which stands for all that has no name
             for known in self._known_of(work):
-                for step in [s for s, value in known.items() if isinstance(value, Transient)]:
+                for step in [s for s, value in known.items() if _is_passing(value)]:
                     del known[step]
+                    if step.endswith("~"):  # the frame begins again: its steps are of that hop
+                        frame = step[:-1]
+                        for inner in [s for s in known if s.startswith(f"{frame}/") or not frame]:
+                            del known[inner]
         for name in report.names:
             if name == "items" and work.fan is not None:
                 for k in work.indices:
@@ -454,6 +459,13 @@ class Reports(Facts):
             known.left -= len(offsets)
             if known.submitted:
                 self.effects.append(CancelWork(work, offsets))
+
+
+def _is_passing(value: Any) -> bool:
+    """Whether what is known of a step (or of a hop) stands on what may be gone with its process."""
+    if isinstance(value, HopState):
+        return any(isinstance(part, Transient) for part in value.args.values())
+    return isinstance(value, Transient)
 
 
 def _completed(

@@ -138,6 +138,7 @@ class Hops:
         cells, registry = self.job.cells, self.job.registry
         args = {name: cells.load(value) for name, value in state.args.items() if name != "$bound"}
         frame.hop = state.hop
+        frame.mute = frame.mute or not frame.checkpoint  # the journal does not know of this hop
         frame.catches = args.pop("$catch", 0)
         frame.stack.clear()
         frame.src = {}
