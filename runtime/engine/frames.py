@@ -231,7 +231,8 @@ class Frames(Orphans):
             functions = frame.dynamic.functions if frame.dynamic is not None else {}
             frame.dynamic = self._one_call(node, args, functions)
             frame.args = dict(frame.dynamic.env)
-        if not any(fleeting(v) for v in args.values()):
+        passing = any(fleeting(v) for v in args.values())
+        if not passing:
             # A hop is durable, so its arguments are, also where what made them was not kept.
             volatile = set()
             state = HopState(frame.hop, node.target, node.callee, args)
@@ -244,7 +245,7 @@ class Frames(Orphans):
         frame.lingering = [scope for scope in lingering if id(scope) in needed]
         for scope in lingering:
             if id(scope) not in needed:
-                if homes:
+                if passing:  # should that be lost, the loop begins again
                     self.set_aside(scope)
                 self.bury(scope)
         frame.phase = "running"
