@@ -196,7 +196,8 @@ def home_number(work: Work, offset: int) -> int:
 class Became:
     """The task at relative path `node` returned a graph that a worker cannot run by itself.
 
-    `home` tells that the process is kept as the home of the graph's frame, and under which number;
+    `home` tells that the process is kept as the home of the graph's frame, and under which number (the
+    one that it has, where the work runs in a parked process);
     a graph that can run nowhere else has `Bound` constants. `path` is the path of the graph's frame,
     and `hop` that of the frame in whose place it stands, whose result is caught `catches` times.
     `checkpoint` tells whether its calls are to be checkpointed. It is not `kept` when a frame around it

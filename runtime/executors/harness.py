@@ -134,7 +134,7 @@ class Harness:
                 reports = merge(given)
                 now = time.perf_counter()
                 ended += sum(map(_ended, reports))
-                parked += _parked(reports, parks)
+                parked += _parked(reports, parks, batch.home)
                 yield Progress(batch.id, reports, now - mark, self._cold(batch))
                 mark = time.perf_counter()
                 enough = parked or now - start > batch.cap or batch.id in self._recalled
@@ -182,10 +182,12 @@ def _next(batch: Batch, ended: int, error: ErrorInfo) -> list[Report]:
     return []
 
 
-def _parked(reports: Iterable[Report], parks: set[int]) -> Iterator[int]:
+def _parked(reports: Iterable[Report], parks: set[int], here: int | None) -> Iterator[int]:
+    """The homes that a process has become, `here` being one that it is already."""
     for report in reports:
         if isinstance(report, Became) and report.home is not None:
-            yield report.home
+            if report.home != here:
+                yield report.home
         elif parks and isinstance(report, Done | Became) and report.work in parks:
             yield report.work
 

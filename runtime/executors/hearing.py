@@ -88,8 +88,11 @@ class Hearing:
             if done:
                 part.job.left -= done
                 counts[part.job.key] = counts.get(part.job.key, 0) + done
+                work = part.job.work
                 home = report.home if isinstance(report, Became) else None
-                if part.job.work.park and not isinstance(report, Failed | Lost):
+                if home == work.home:  # it is one already
+                    home = None
+                if work.park and not isinstance(report, Failed | Lost):
                     home = report.work
                 if home is not None:
                     self.homes[home] = Lane(flight.lane.shape, home)

@@ -116,7 +116,7 @@ class Pool:
         unheard = [report for report in self._on.out if dropped.covers(report)]
         self._on.out = [report for report in self._on.out if not dropped.covers(report)]
         for report in unheard:
-            if isinstance(report, Became) and report.home is not None:
+            if isinstance(report, Became) and report.home not in (None, job.work.home):
                 self.release(report.home)
 
     def release(self, home: int) -> None:

@@ -105,8 +105,9 @@ class FakeExecutor:
         unheard = [entry[2] for entry in self.outbox if _belongs(entry[2], work, offsets)]
         self.outbox = [entry for entry in self.outbox if not _belongs(entry[2], work, offsets)]
         for report in unheard:
-            if isinstance(report, Became) and report.home is not None:
-                self.release(report.home)
+            home = report.home if isinstance(report, Became) else None
+            if home is not None and report.work in (home, home >> 32):  # else it was one before
+                self.release(home)
 
     def release(self, home: int) -> None:
         inside = {id for id, left in self.active.items() if left[0].work.home == home}
