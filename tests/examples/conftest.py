@@ -22,6 +22,14 @@ def engine(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 @pytest.fixture
+def spec(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The spec of a test module, its `SPEC` with its `TASKS`, in a folder of its own."""
+    (tmp_path / "jobs.py").write_text(request.module.TASKS)
+    (tmp_path / "main.wf").write_text(request.module.SPEC)
+    return tmp_path / "main.wf"
+
+
+@pytest.fixture
 def start(root: Path, store: str, engine: dict[str, Any]) -> Runner:
     """Start a workflow, `"orders/orders.wf"` or `"orders/orders.wf:name"`; gives the handle."""
 

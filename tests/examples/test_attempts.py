@@ -91,13 +91,6 @@ ALL = ["chain", "behind_what_is_not_kept", "not_kept", "in_a_branch", "elements"
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def spec(tmp_path: Path) -> Path:
-    (tmp_path / "jobs.py").write_text(TASKS)
-    (tmp_path / "main.wf").write_text(SPEC)
-    return tmp_path / "main.wf"
-
-
 @pytest.mark.parametrize("optimize", [True, False], ids=["optimized", "plain"])
 @pytest.mark.parametrize("workflow", ALL)
 def test_each_task_has_its_own(spec: Path, store: str, workflow: str, optimize: bool) -> None:

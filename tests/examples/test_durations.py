@@ -59,13 +59,6 @@ MESSAGES = {
 }
 
 
-@pytest.fixture
-def spec(tmp_path: Path) -> Path:
-    (tmp_path / "jobs.py").write_text(TASKS)
-    (tmp_path / "main.wf").write_text(SPEC)
-    return tmp_path / "main.wf"
-
-
 @pytest.mark.parametrize("workflow", MESSAGES)
 def test_it_fails_with_what_was_given(spec: Path, store: str, workflow: str) -> None:
     with pytest.raises(wfc.RunFailed) as failed:

@@ -103,13 +103,6 @@ workflow graphs(n: int) -> list[int]:
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def spec(tmp_path: Path) -> Path:
-    (tmp_path / "jobs.py").write_text(TASKS)
-    (tmp_path / "main.wf").write_text(SPEC)
-    return tmp_path / "main.wf"
-
-
 @pytest.fixture(params=[True, False], ids=["optimized", "plain"])
 def outcome(request: pytest.FixtureRequest, spec: Path, store: str) -> Any:
     """What a workflow of the spec gives, or the kind of its failure; it has to end."""
