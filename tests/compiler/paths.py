@@ -15,22 +15,23 @@ from wfc.plan.model import (
     SleepNode,
 )
 
-DEPTH = 6
+DEPTH = 8
 
 
 def paths(plan: Plan) -> set[str]:
-    """The paths of calls of tasks, timers and signals. Recursion is followed a few frames deep."""
+    """The paths of calls of tasks, timers and signals, down to a depth: recursion has no end. It is the
+    path that tells how deep they are, for workflows that are inlined are no frames."""
     found: set[str] = set()
 
-    def frame(path: str, workflow: str, depth: int) -> None:
-        if depth > DEPTH:
+    def frame(path: str, workflow: str) -> None:
+        if _depth(path) > DEPTH:
             return
         definition = plan.workflows[workflow]
         for graph in (definition.body, definition.finally_):
             if graph is not None:
-                block(path, path, graph, depth)
+                block(path, path, graph)
 
-    def block(path: str, outside: str, graph: Graph, depth: int) -> None:
+    def block(path: str, outside: str, graph: Graph) -> None:
         """`outside` is the path around the element, for nodes that were moved into it."""
         for node in graph.nodes:
             if isinstance(node, CallNode):
@@ -38,22 +39,26 @@ def paths(plan: Plan) -> set[str]:
                 if node.callee == "task":
                     found.add(f"{at}/{node.id}")
                 else:
-                    frame(f"{at}/{node.id}", node.target, depth + 1)
+                    frame(f"{at}/{node.id}", node.target)
             elif isinstance(node, (SleepNode, ReceiveNode)):
                 found.add(f"{path}/{node.id}")
             elif isinstance(node, ContinuationNode):
                 if node.callee == "task":
                     found.add(f"{path}~")
-                elif depth < DEPTH:
-                    frame(f"{path}~", node.target, depth + 2)
+                else:
+                    frame(f"{path}~", node.target)
             elif isinstance(node, MapNode):
-                block(f"{path}/{node.id}[*]", path, node.body, depth)
+                block(f"{path}/{node.id}[*]", path, node.body)
             elif isinstance(node, BranchNode):
                 for inner in _arms(node):
-                    block(path, outside, inner, depth)
+                    block(path, outside, inner)
 
-    frame("main", plan.entry, 0)
-    return found
+    frame("main", plan.entry)
+    return {path for path in found if _depth(path) <= DEPTH}
+
+
+def _depth(path: str) -> int:
+    return path.count("/") + 2 * path.count("~")
 
 
 def _arms(node: BranchNode) -> Iterator[Graph]:
