@@ -106,12 +106,12 @@ def own_copy(value: Any) -> Any:
     return decode(data)
 
 
-_PICKLES: dict[type, bool] = {}
+_PICKLE: set[type] = set()
 _HOLDERS = {list, tuple, set, frozenset, dict}
 
 
 def stays(value: Any) -> bool:
-    """Whether an object cannot be pickled, by its type: one of each is tried."""
+    """Whether an object cannot be pickled. Of a type of which one could, no other is tried."""
     kind = type(value)
     if kind in IMMUTABLE:
         return False
@@ -121,16 +121,13 @@ def stays(value: Any) -> bool:
         if kinds & _HOLDERS:
             return any(map(stays, parts))
         return any(stays(next(p for p in parts if type(p) is k)) for k in kinds)
-    found = _PICKLES.get(kind)
-    if found is None:
+    if kind not in _PICKLE:
         try:
             encode_buffers(value)
         except Exception:  # whatever it is that pickling it raises
-            found = False
-        else:
-            found = True
-        _PICKLES[kind] = found
-    return not found
+            return True
+        _PICKLE.add(kind)
+    return False
 
 
 class Source:

@@ -150,8 +150,9 @@ class Element(Outcomes):
                         self.hand_over(frame, step)
                     args, kwargs = step.arguments(env)
                     if not (IMMUTABLE.issuperset(map(type, args)) and not kwargs):
-                        if any(map(stays, (*args, *kwargs.values()))):
-                            self.hand_over(frame, step)  # such a hop cannot be told, others can
+                        if frame.parent and any(map(stays, (*args, *kwargs.values()))):
+                            # Such a hop cannot be told. (The work's own frame cannot be handed over.)
+                            self.hand_over(frame, step)
                         if not step.inplace:
                             args, kwargs = _copies(args, kwargs)
                     env = self.hop_to(frame, flow, args, kwargs, step)
