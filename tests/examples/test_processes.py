@@ -98,6 +98,20 @@ workflow hops(held: Held, n: int) -> list[int]:
 workflow graphs(n: int) -> list[int]:
     products = [away_and_back(x) for x in range(n)]
     return [add(product, 1) for product in products]
+
+workflow turns(held: Held, n: int) -> int:
+    if n == 0:
+        return inplace use(held, 4)
+    used = inplace use(held, n)
+    continuation inplace turns(held, n - 1)
+
+workflow makes_one(n: int) -> int:
+    held = nocheckpoint inplace hold(n)
+    continuation inplace turns(held, n)
+
+workflow goes_on(n: int = 3) -> int:
+    sleep(10ms)
+    continuation makes_one(n)
 """
 
 pytestmark = pytest.mark.slow
@@ -139,6 +153,10 @@ def test_two_of_two_processes_cannot_be_used_together(outcome: Any) -> None:
 def test_it_is_there_as_long_as_it_may_be_read(outcome: Any, workflow: str, result: Any) -> None:
     """Where its calls are put together with nothing else, it does not leave them: that is said."""
     assert outcome(workflow) in (result, "UnpicklableResult")
+
+
+def test_a_hop_that_is_a_whole_work_may_make_one_and_loop_over_it(spec: Path, store: str) -> None:
+    assert wfc.start(wfc.compile(spec, "goes_on"), store=store, local=True).result(30) == 12
 
 
 def test_each_graph_of_a_fan_out_is_at_home_in_a_process_of_its_own(
