@@ -396,14 +396,11 @@ def _caught(out: Outcome, times: int) -> Outcome:
     """An outcome as what catches it so many times sees it."""
     if times <= 0 or out[0] == "cancelled":
         return out
-    value, volatile = (out[1], out[2]) if out[0] == "ok" else (_failed(out[1]), False)
+    failed = Inline(obj=Result(ok=False, error=out[1])) if out[0] == "error" else None
+    value, volatile = (out[1], out[2]) if failed is None else (failed, False)
     for _ in range(times - (out[0] != "ok")):
         value = Caught(value)
     return "ok", value, volatile
-
-
-def _failed(error: ErrorInfo) -> Value:
-    return Inline(obj=Result(ok=False, error=error))
 
 
 def _inner_step(hopped: str, rest: str) -> str:

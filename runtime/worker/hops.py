@@ -396,7 +396,9 @@ class Hops:
     def _hop_state(self, frame: Frame, keep: bool = True) -> HopState:
         """Where a frame stands; raises `Unpicklable`."""
         if frame.frozen is _UNFREEZABLE:
-            raise Unpicklable("what the hop is given cannot be pickled")
+            raise Unpicklable(
+                "a loop hands on what cannot be pickled, and a graph in it has to run elsewhere"
+            )
         args = dict(frame.frozen if frame.frozen is not None else self._given(frame, keep))
         if frame.catches:
             args["$catch"] = Inline(obj=frame.catches)
