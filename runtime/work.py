@@ -61,12 +61,14 @@ class Dynamic:
 
 @dataclass(frozen=True, slots=True)
 class HopState:
-    """Where a frame that hopped stands: its `hop`-th continuation calls `target` with `args`."""
+    """Where a frame that hopped stands: its `hop`-th continuation calls `target` with `args`. `where`
+    is that continuation's place in the spec, told by the engine of the hops that it makes itself."""
 
     hop: int
     target: str
     callee: Literal["task", "workflow"]
     args: dict[str, Value]
+    where: tuple[Any, ...] = ()
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from wfc.runtime.engine.state import (
     FAILED,
     RUNNING,
     Dispatch,
+    Frame,
     Scope,
     enclosing,
 )
@@ -75,13 +76,15 @@ class Calls(Branches):
         if frame.home is not None:
             self.move(work, frame.home if inplace is not None else None)
             return
-        found = self._region_of(scope, inplace, [scope.g.nodes[i].node.id for i in nodes])
+        found = self._region_around(frame) if inplace is not None else None
+        found = found or self._region_of(scope, inplace, [scope.g.nodes[i].node.id for i in nodes])
         if found is None:
             return
         at, name = found
         region = at.g.graph.regions[name]
         members = {*region.nodes, *([region.hang] if region.hang else [])}
-        if at is scope and all(scope.g.index[m] in nodes for m in members):
+        whole = at is scope and all(scope.g.index[m] in nodes for m in members)
+        if whole and not _handed_on(scope, members):
             return
         home = at.regions.get(name)
         if home is not None and home != work.id and home in self.homes:
@@ -125,6 +128,19 @@ class Calls(Branches):
             at = at.up
         return None
 
+    def _region_around(self, frame: Frame) -> tuple[Scope, str] | None:
+        """The region of the call of a frame that is to be at home where its caller is, when nothing has
+        run there yet."""
+        at: Frame | None = frame
+        while at is not None and at.bound and at.home is None and at.caller is not None:
+            scope, index = at.caller
+            node = scope.g.nodes[index].node
+            found = self._region_of(scope, node, []) if isinstance(node, CallNode) else None
+            if found is not None:
+                return found
+            at = scope.frame
+        return None
+
     def _region_home(self, scope: Scope, node: Node) -> int | None:
         """The process of the region that an inplace call of a workflow belongs to."""
         found = self._region_of(scope, node, []) if isinstance(node, CallNode) else None
@@ -142,7 +158,7 @@ class Calls(Branches):
             if home is None or node.id not in members:
                 continue
             if all(scope.status[scope.g.index[m]] in (DONE, FAILED) for m in members):
-                if self._outlives(scope, region.nodes):
+                if self._outlives(scope, region.nodes) or home in self._leaving_with(scope):
                     continue  # until the scope ends
                 del scope.regions[name]
                 self.release(home)
@@ -157,6 +173,15 @@ class Calls(Branches):
         calls = {m for m in members if isinstance(scope.g.nodes[scope.g.index[m]].node, CallNode)}
         others = (info.uses for info in scope.g.nodes if info.node.id not in calls)
         return any(m in uses for uses in others for m in bound)
+
+    @staticmethod
+    def _leaving_with(scope: Scope) -> set[int]:
+        """The processes of what a frame hands on, or returns, as it leaves."""
+        leaving = scope.frame.exit or ("",)
+        given: Iterable[Value] = leaving[1:2] if leaving[0] == "return" else ()
+        if leaving[0] == "cont":
+            given = leaving[2].values()
+        return {home for value in given for home in homes_of(value)}
 
     def release(self, home: int) -> None:
         """Let a parked process go, at once or when nothing runs in it any more: what is made again
@@ -251,3 +276,16 @@ class Calls(Branches):
         if node.callee == "workflow":
             return self.plan.workflows[node.target].params
         return []
+
+
+def _handed_on(scope: Scope, members: set[str]) -> bool:
+    """Whether a continuation, in the same process, takes what calls of a region give."""
+    stack = [scope.g]
+    while stack:
+        graph = stack.pop()
+        stack.extend(graph.inner.values())
+        for info in graph.nodes:
+            hops = isinstance(info.node, ContinuationNode) and info.node.inplace
+            if hops and any(name in members for name in info.uses):
+                return True
+    return False

@@ -17,7 +17,7 @@ from wfc.runtime.engine.state import (
     Scope,
     durable,
 )
-from wfc.runtime.values import ErrorInfo, Value, homes_of
+from wfc.runtime.values import Caught, ErrorInfo, Inline, Result, Value, homes_of
 
 Outcome = tuple[Any, ...]
 
@@ -132,6 +132,9 @@ class Ending(Calls):
         def done(out: Outcome) -> None:
             if out[0] == "error" and frame.outcome is not None and frame.outcome[0] == "ok":
                 frame.outcome = out
+            leaving = frame.outcome or ("ok",)
+            if leaving[0] == "hop" and any(map(fleeting, leaving[2].values())) and final.scope:
+                self.set_aside(final.scope)  # should that be lost, the frame begins again
             then()
 
         if g is None:
@@ -149,9 +152,8 @@ class Ending(Calls):
             self.hop(frame, frame.outcome[1], frame.outcome[2], frame.outcome[3])
             return
         self.close_timer(f"{frame.path}!timeout")
-        if frame.owns_home and frame.home is not None:
-            self.release(frame.home)
-        outcome = frame.outcome or ("ok", NONE, False)
+        self.leave_home(frame)
+        outcome = caught_times(frame.outcome or ("ok", NONE, False), frame.catches)
         stays = (
             outcome[0] == "ok"
             and outcome[2]
@@ -270,9 +272,14 @@ class Ending(Calls):
         frame.phase = "done"
         self.frames.pop(frame.path, None)
         self.close_timer(f"{frame.path}!timeout")
+        self.leave_home(frame)
+        return inside
+
+    def leave_home(self, frame: Frame) -> None:
+        """Let the process go that a frame has for itself."""
         if frame.owns_home and frame.home is not None:
             self.release(frame.home)
-        return inside
+            frame.home, frame.owns_home = None, False
 
     def _unlist(self, scope: Scope) -> None:
         listed = self.scopes.get(scope.path)
@@ -283,9 +290,24 @@ class Ending(Calls):
                 del self.scopes[scope.path]
 
     @abstractmethod
+    def set_aside(self, scope: Scope) -> None:
+        """Keep what has been done in a scope that is to be opened again."""
+
+    @abstractmethod
     def cancel_fan(self, fan: Fan) -> None:
         """Stop what still runs of a fan-out or group."""
 
     @abstractmethod
     def fan_names(self, fan: Fan) -> list[str]:
         """The names that stand for a fan-out."""
+
+
+def caught_times(out: Outcome, times: int) -> Outcome:
+    """An outcome as what catches it so many times sees it."""
+    if times <= 0 or out[0] == "cancelled":
+        return out
+    failed = Inline(obj=Result(ok=False, error=out[1])) if out[0] == "error" else None
+    value, volatile = (out[1], out[2]) if failed is None else (failed, False)
+    for _ in range(times - (out[0] != "ok")):
+        value = Caught(value)
+    return "ok", value, volatile

@@ -26,6 +26,7 @@ from wfc.runtime.engine.state import (
     Fan,
     Frame,
     Scope,
+    Start,
 )
 from wfc.runtime.values import Caught, ErrorInfo, Inline, Pending, Value, homes_of
 from wfc.runtime.work import Dynamic, HopState
@@ -215,8 +216,7 @@ class Frames(Orphans):
                 self.cancel_fan(fan)
         frame.fans = kept_fans
         old = frame.scope
-        if frame.first is None:
-            frame.first = (frame.target, frame.args, frame.dynamic, frame.hop)
+        start = frame.first or Start.of(frame)
         frame.hop += 1
         frame.exit = None
         frame.known = {}
@@ -232,10 +232,17 @@ class Frames(Orphans):
             frame.dynamic = self._one_call(node, args, functions)
             frame.args = dict(frame.dynamic.env)
         passing = any(fleeting(v) for v in args.values())
+        frame.first = start if passing else None
         if not passing:
             # A hop is durable, so its arguments are, also where what made them was not kept.
             volatile = set()
-            state = HopState(frame.hop, node.target, node.callee, args)
+            if (
+                frame.bound and not start.bound and not kept_fans
+            ):  # it is as it was before it had what cannot leave
+                frame.bound = False
+                self.leave_home(frame)
+            given = {**args, "$catch": Inline(obj=frame.catches)} if frame.catches else args
+            state = HopState(frame.hop, node.target, node.callee, given, tuple(node.where))
             self.record(Hopped(frame.path, "", 0, "", state, self.now))
         lingering = [*frame.lingering, *([old] if old is not None else [])]
         needed = {id(_outermost(fan.scope)) for fan in kept_fans}
@@ -276,10 +283,13 @@ class Frames(Orphans):
         frame.hop = state.hop
         frame.target = state.target
         frame.args = dict(state.args)
-        frame.exit = None
+        frame.catches = self.load(frame.args.pop("$catch", Inline(obj=0)))
+        frame.exit = frame.first = None
         frame.known = {}
         if state.callee == "workflow":
             frame.workflow, frame.dynamic = self.plan.workflows[state.target], None
+        elif (made := self.book.continuation(state)) is not None:
+            frame.workflow, frame.dynamic = None, self._one_call(made, frame.args, {})
         elif frame.dynamic is not None:
             old = frame.dynamic
             frame.dynamic = Dynamic(old.graph, dict(state.args), old.functions, old.digest)
@@ -363,13 +373,15 @@ class Frames(Orphans):
     def _start_over(self, frame: Frame) -> None:
         """The arguments of a hop were not kept, so neither was the hop: begin at the first."""
         self._set_frame_aside(frame)
-        begun = (frame.target, frame.args, frame.dynamic, frame.hop)
-        target, args, dynamic, frame.hop = frame.first or begun
+        start = frame.first or Start.of(frame)
         frame.fans = []
-        frame.known = {}
         frame.exit = None
-        frame.target, frame.args, frame.dynamic = target, dict(args), dynamic
-        frame.workflow = self.plan.workflows.get(target) if dynamic is None else None
+        frame.known, frame.hop = dict(start.known), start.hop
+        frame.target, frame.args, frame.dynamic = start.target, dict(start.args), start.dynamic
+        workflows = self.plan.workflows
+        frame.workflow = workflows.get(start.target) if start.dynamic is None else None
+        frame.deliver, frame.catches = start.deliver, start.catches
+        frame.checkpoint, frame.bound = start.checkpoint, start.bound
         frame.first = None
         self.enter(frame)
 

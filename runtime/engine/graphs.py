@@ -9,6 +9,7 @@ from wfc.plan.expr import Compiled, compile_expr
 from wfc.plan.model import (
     AnyNode,
     CallNode,
+    ContinuationNode,
     ExprNode,
     Graph,
     GroupNode,
@@ -27,7 +28,7 @@ from wfc.runtime.uses import (
     provides,
 )
 from wfc.runtime.values import Value
-from wfc.runtime.work import Dynamic
+from wfc.runtime.work import Dynamic, HopState
 
 
 class NodeInfo:
@@ -235,6 +236,17 @@ class Book:
         if found is None:
             found = self._read[name] = read_graph(self.plan.workflows[name].body, name)
         return found
+
+    def continuation(self, state: HopState) -> ContinuationNode | None:
+        """The continuation of the plan that a hop was made by, if the engine made it."""
+        stack = [workflow.body for workflow in self.plan.workflows.values()] if state.where else []
+        made = state.target, tuple(state.where)
+        while stack:
+            for node in stack.pop().nodes:
+                if isinstance(node, ContinuationNode) and (node.target, tuple(node.where)) == made:
+                    return node
+                stack.extend(graph for _, graph in inner_graphs(node))
+        return None
 
     def finally_(self, name: str) -> GraphInfo | None:
         """The `finally:` block of a workflow, if it has one."""

@@ -223,7 +223,7 @@ class Replaying(Reports):
                 return
             if frame.hop >= record.state.hop:
                 return
-            if frame.work is None or frame.work not in self.works:
+            if record.state.where or frame.work is None or frame.work not in self.works:
                 self.jump(frame, record.state)
                 return
         self._hopped(kind, scope, fan, frame, record.index, record.frame, record.state)

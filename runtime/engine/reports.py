@@ -354,6 +354,9 @@ class Reports(Facts):
             self.record(
                 replace(grew, dynamic=replace(grew.dynamic, graph=b"", env={})) if bound else grew
             )
+        if work.kind == "frame":
+            self.forget(work.id)
+            work.scope.works.discard(work.id)
         tell = report.kept and bound  # its graph is not journaled, but what that comes to can be
         home = report.home
         owned = home is not None and home not in self.homes
@@ -376,7 +379,8 @@ class Reports(Facts):
     def _on_home_lost(self, report: HomeLost) -> None:
         self.homes.pop(report.home, None)
         for frame in list(self.frames.values()):
-            if frame.home == report.home:
+            # What stood in a graph that is made again is gone with it, and made again by that.
+            if frame.home == report.home and self.frames.get(frame.path) is frame:
                 frame.home = None
                 frame.owns_home = False
                 # A workflow's are made again when they are needed, a graph by the task that gave it.

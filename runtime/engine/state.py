@@ -231,8 +231,9 @@ class Frame:
     outcome: `("ok", value, volatile)`, `("error", error)` or `("cancelled", reason)`.
     `caller` is the node that it is the value of. `home` is the process for its inplace calls, if it has
     one; `bound` says that it should, also where that process is gone, or not there yet.
-    `args` are kept so that the frame can be made again, and `first` is what it began with. `again`
-    runs the task once more that returned the frame's graph.
+    `catches` is how often the outcome is caught before it is delivered. `args` are kept so that the
+    frame can be made again, and `first` is where it begins then. `again` runs the task once more that
+    returned the frame's graph.
     """
 
     path: str
@@ -259,12 +260,37 @@ class Frame:
     lingering: list[Scope] = field(default_factory=list)
     exit_at: tuple[Scope, int] | None = None
     again: Callable[[], None] | None = None
-    first: tuple[str, dict[str, Value], Dynamic | None, int] | None = None
+    first: Start | None = None
+    catches: int = 0
 
     @property
     def hopped_path(self) -> str:
         """The path of the scope of the hop that the frame is in."""
         return self.path if not self.hop else f"{self.path}~{self.hop}"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a frame begins again when what a later hop was given is lost: the last hop that was
+    given nothing that can be lost, and what is known inside of it."""
+
+    target: str
+    args: dict[str, Value]
+    dynamic: Dynamic | None
+    hop: int
+    known: dict[str, Value | HopState | Raised]
+    deliver: Callable[[tuple[Any, ...]], None] | None
+    checkpoint: bool
+    bound: bool
+    catches: int
+
+    @classmethod
+    def of(cls, frame: Frame) -> Start:
+        """Where a frame stands now."""
+        return cls(
+            frame.target, frame.args, frame.dynamic, frame.hop, frame.known, frame.deliver,
+            frame.checkpoint, frame.bound, frame.catches,
+        )  # fmt: skip
 
 
 @dataclass(slots=True)

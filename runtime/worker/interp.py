@@ -150,8 +150,8 @@ class Element(Outcomes):
                         self.hand_over(frame, step)
                     args, kwargs = step.arguments(env)
                     if not (IMMUTABLE.issuperset(map(type, args)) and not kwargs):
-                        if frame.parent and any(map(stays, (*args, *kwargs.values()))):
-                            # Such a hop cannot be told. (The work's own frame cannot be handed over.)
+                        if any(map(stays, (*args, *kwargs.values()))):
+                            # Such a hop cannot be told.
                             self.hand_over(frame, step)
                         if not step.inplace:
                             args, kwargs = _copies(args, kwargs)
