@@ -231,6 +231,17 @@ class Waited:
         return f"Waited({self.ready!r}, {len(self.pending)} pending)"
 
 
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How a `wait` was decided: the members that are ready, and those that still run, by their indices;
+    and how others failed."""
+
+    ready: tuple[int, ...]
+    rest: tuple[int, ...]
+    failed: tuple[ErrorInfo, ...]
+    timed_out: bool
+
+
 class Caught:
     """An ok `Result` round a value that may be anywhere; see `Result`."""
 

@@ -37,6 +37,9 @@ AT_HAND = 4 * 1024 * 1024
 ITEMS_AGAIN = "items again"
 """The key under which the list of a fan-out is made again. It is no fact: it may be needed each time."""
 
+DECIDED = "decided"
+"""The key of what a wait, a timer or a receive has come to. No expression has it."""
+
 Then = Callable[[Value, bool], None]
 """Takes a value, and whether it is volatile (made from what is not kept)."""
 

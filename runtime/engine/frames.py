@@ -123,7 +123,9 @@ class Frames(Orphans):
 
     def enter(self, frame: Frame, volatile: set[str] | None = None) -> None:
         """Start a frame, or its next hop."""
-        workflow = frame.workflow
+        workflow, parent = frame.workflow, frame.parent
+        frame.fragile = frame.first is not None or any(map(fleeting, frame.args.values()))
+        frame.fragile = frame.fragile or (parent is not None and parent.fragile)
         if workflow is not None and frame.hop == 0 and workflow.options.get("timeout"):
             self._deadline(frame, float(workflow.options["timeout"]))
         self.has_opened(frame.path)

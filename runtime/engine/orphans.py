@@ -41,6 +41,8 @@ class Orphans(Ending):
     def _set_calls_aside(self, scope: Scope) -> None:
         for info in scope.g.nodes:
             name = info.node.id
+            if ("decided", info.index) in scope.state:
+                self.decisions[scope.path, name] = scope.state[("decided", info.index)]
             kept = isinstance(info.node, CallNode) and self.keeps(scope, info.index)
             if (kept or isinstance(info.node, ReceiveNode)) and name in scope.values:
                 self.orphan(scope.path, name, scope.values[name])
@@ -70,7 +72,7 @@ class Orphans(Ending):
         for k, known in fan.known.items():
             self._set_steps_aside(*fan.key, k, known)
         done = [k for k in range(fan.count) if fan.status[k] == DONE]
-        if done and not fan.managed:
+        if done:
             rows = {name: [durable(c.get(k)) for k in done] for name, c in fan.columns.items()}
             self.orphan_rows.setdefault(fan.key, []).append((done, rows))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from wfc.plan.model import ExprNode, MapNode
-from wfc.runtime.engine.evaluate import ITEMS_AGAIN, hollow
+from wfc.runtime.engine.evaluate import DECIDED, ITEMS_AGAIN, hollow
 from wfc.runtime.engine.facts import count_failure, told
 from wfc.runtime.engine.graphs import NodeInfo
 from wfc.runtime.engine.records import (
@@ -306,6 +306,11 @@ class Replaying(Reports):
 
     def _replay_computed(self, record: Computed) -> None:
         if record.key == ITEMS_AGAIN:
+            return
+        if record.key == DECIDED:
+            what = self.decisions[record.path, record.node] = self.load(record.value)
+            if isinstance(what, str):
+                self.claimed.add(what)
             return
         at = (record.path, record.node, record.key)
         entry = self.undecided.get(at)

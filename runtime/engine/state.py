@@ -34,6 +34,7 @@ from wfc.runtime.values import (
     Part,
     Raised,
     Rows,
+    Split,
     Transient,
     Value,
     Waited,
@@ -153,7 +154,8 @@ class Fan:
 
 @dataclass(slots=True, eq=False)
 class Wait:
-    """A `wait` that has not been decided: `quorum` members are to be ready, or `share` percent."""
+    """A `wait` that has not been decided: `quorum` members are to be ready, or `share` percent. `split`
+    is what it came to when its scope was open before, if it was."""
 
     scope: Scope
     node: int
@@ -164,6 +166,7 @@ class Wait:
     name: str = ""
     look: Any = None
     order: list[int] = field(default_factory=list)
+    split: Split | ErrorInfo | None = None
     failed: set[int] = field(default_factory=set)
     absent: set[int] = field(default_factory=set)
 
@@ -231,6 +234,7 @@ class Frame:
     outcome: `("ok", value, volatile)`, `("error", error)` or `("cancelled", reason)`.
     `caller` is the node that it is the value of. `home` is the process for its inplace calls, if it has
     one; `bound` says that it should, also where that process is gone, or not there yet.
+    `fragile`: it, or one that it stands in, may have to begin again since a process is lost.
     `catches` is how often the outcome is caught before it is delivered. `args` are kept so that the
     frame can be made again, and `first` is where it begins then. `again` runs the task once more that
     returned the frame's graph.
@@ -262,6 +266,7 @@ class Frame:
     again: Callable[[], None] | None = None
     first: Start | None = None
     catches: int = 0
+    fragile: bool = False
 
     @property
     def hopped_path(self) -> str:
@@ -327,7 +332,9 @@ class Core(ABC):  # noqa: B024
     not needed any more once these have ended. `strays` are records of a replay by the path of what
     they are of, which was not open yet; `opened` those of these paths that have opened since. `late`:
     such records are being folded in. `grown` are the graphs that go on inside of instances: an element
-    (or frame, or node) waits for one at a time.
+    (or frame, or node) waits for one at a time. `decisions` are what waits, timers and receives came
+    to (by the path of the scope, and the node) where scopes may be opened again, and `claimed` the ids
+    of the signals among them.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -346,7 +353,9 @@ class Core(ABC):  # noqa: B024
         self.frames: dict[str, Frame] = {}
         self.timers: list[tuple[float, str]] = []
         self.timer_calls: dict[str, Callable[[], None]] = {}
-        self.signals: dict[str, deque[Value]] = {}
+        self.signals: dict[str, dict[str, Value]] = {}
+        self.claimed: set[str] = set()
+        self.decisions: dict[tuple[str, str], Any] = {}
         self.signal_ids: set[str] = set()
         self.receivers: dict[str, deque[tuple[Scope, int]]] = {}
         self.homes: dict[int, int] = {}

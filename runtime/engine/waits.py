@@ -5,16 +5,27 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import filterfalse
+from typing import Any
 
 from wfc.plan.model import CancelNode, Node, Quorum, ReceiveNode, SleepNode, WaitNode
 from wfc.plan.names import IN_WORDS, NAME
-from wfc.runtime.engine.evaluate import as_pending, hollow, message
+from wfc.runtime.engine.evaluate import DECIDED, as_pending, hollow, message
 from wfc.runtime.engine.fans import is_absent
 from wfc.runtime.engine.flow import early_key
 from wfc.runtime.engine.joins import Joins
-from wfc.runtime.engine.records import Fired, Signalled
+from wfc.runtime.engine.records import Computed, Fired, Signalled
 from wfc.runtime.engine.state import DONE, DROPPED, FAILED, Fan, Scope, Wait
-from wfc.runtime.values import Caught, ErrorInfo, Inline, Pending, Rows, Value, Waited, inline_size
+from wfc.runtime.values import (
+    Caught,
+    ErrorInfo,
+    Inline,
+    Pending,
+    Rows,
+    Split,
+    Value,
+    Waited,
+    inline_size,
+)
 
 NONE = Inline(obj=None)
 
@@ -74,9 +85,14 @@ class Waits(Joins):
         self, scope: Scope, index: int, text: str, kind: str = "TypeError",
         causes: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
+        self.fail(scope, index, self._error_at(scope, index, text, kind, causes))
+
+    def _error_at(
+        self, scope: Scope, index: int, text: str, kind: str, causes: tuple[str, ...]
+    ) -> ErrorInfo:
         where = scope.g.nodes[index].node.where
         task = self.node_path(scope, index)
-        self.fail(scope, index, ErrorInfo(kind, text, task=task, where=where, causes=causes))
+        return ErrorInfo(kind, text, task=task, where=where, causes=causes)
 
     def _quorum(self, scope: Scope, index: int, node: WaitNode, pending: Pending) -> None:
         share = node.quorum.form == "percent"
@@ -106,6 +122,10 @@ class Waits(Joins):
             return
         wait = Wait(scope, index, fan, pending.indices, quorum, share)
         wait.name = pending.node
+        wait.split = self.decided(scope, index)
+        if isinstance(wait.split, ErrorInfo):
+            self.fail(scope, index, wait.split)
+            return
         wanted = set(pending.indices)
         scope.state[index] = wait
 
@@ -125,7 +145,7 @@ class Waits(Joins):
                         wait.absent.add(k)
                         continue
                     wait.order.append(k)
-                    if sound and len(wait.order) >= wait.wanted:
+                    if sound and wait.split is None and len(wait.order) >= wait.wanted:
                         break
                 elif status[k] in (FAILED, DROPPED):
                     wanted.discard(k)
@@ -135,7 +155,7 @@ class Waits(Joins):
         wait.look = look
         fan.watchers.append(look)
         look(pending.indices)
-        if node.timeout is not None and scope.state.get(index) is wait:
+        if node.timeout is not None and scope.state.get(index) is wait and wait.split is None:
             self.compute(
                 scope, index, "timeout", node.timeout,
                 lambda v, _: self._wait_deadline(wait, v),
@@ -156,33 +176,49 @@ class Waits(Joins):
         scope, index = wait.scope, wait.node
         if scope.state.get(index) is not wait or not scope.alive:
             return
-        quorum = wait.wanted
-        reached = len(wait.order) >= quorum
-        left = wait.count - len(wait.order) - len(wait.failed)
-        lost = not reached and len(wait.order) + left < quorum
-        if not reached and not timed_out and not lost:
+        split = wait.split
+        if split is None:
+            quorum = wait.wanted
+            reached = len(wait.order) >= quorum
+            left = wait.count - len(wait.order) - len(wait.failed)
+            lost = not reached and len(wait.order) + left < quorum
+            if not reached and not timed_out and not lost:
+                return
+            if lost and not timed_out:
+                self._end_wait(wait)
+                self._unreachable(wait)
+                return
+            chosen = set(wait.order[:quorum])
+            settled = chosen | wait.failed | wait.absent
+            split = Split(
+                tuple(filter(chosen.__contains__, wait.indices)),
+                tuple(filterfalse(settled.__contains__, wait.indices)),
+                tuple(
+                    wait.fan.errors.get(k) or ErrorInfo("wfc.Cancelled", "cancelled")
+                    for k in filter(wait.failed.__contains__, wait.indices)
+                ),
+                timed_out and not reached,
+            )
+            self.decide(scope, index, split)
+        elif gone := [k for k in split.ready if k in wait.failed]:
+            self._end_wait(wait)  # it was made again, since it was not kept, and has failed now
+            self.fail(scope, index, wait.fan.errors.get(gone[0]) or ErrorInfo("wfc.Cancelled", ""))
             return
-        del scope.state[index]
-        if wait.look in wait.fan.watchers:
-            wait.fan.watchers.remove(wait.look)
-        self.stop_timer(scope, index)
-        if lost and not timed_out:
-            self._unreachable(wait)
+        elif not set(split.ready) <= set(wait.order):
             return
-        chosen = set(wait.order[:quorum])
-        ready = list(filter(chosen.__contains__, wait.indices))
-        settled = chosen | wait.failed | wait.absent
-        rest = tuple(filterfalse(settled.__contains__, wait.indices))
-        rows = Rows([[self.member_value(wait.fan, wait.name, k) for k in ready]])
-        failed = [
-            wait.fan.errors.get(k) or ErrorInfo("wfc.Cancelled", "cancelled")
-            for k in filter(wait.failed.__contains__, wait.indices)
-        ]
-        pending = Pending(wait.fan.scope.path, wait.name, rest)
-        value = Waited(rows, pending, failed, timed_out and not reached)
-        scope.state[("ready", index)] = (wait.fan, wait.name, ready)
+        self._end_wait(wait)
+        rows = Rows([[self.member_value(wait.fan, wait.name, k) for k in split.ready]])
+        pending = Pending(wait.fan.scope.path, wait.name, split.rest)
+        value = Waited(rows, pending, list(split.failed), split.timed_out)
+        scope.state[("ready", index)] = (wait.fan, wait.name, list(split.ready))
         volatile = hollow(value) or not self._fan_kept(wait.fan)
         self.settle(scope, index, self._split(scope, index, value), volatile)
+
+    def _end_wait(self, wait: Wait) -> None:
+        del wait.scope.state[wait.node]
+        if wait.look in wait.fan.watchers:
+            wait.fan.watchers.remove(wait.look)
+        self.stop_timer(wait.scope, wait.node)
 
     def _split(self, scope: Scope, index: int, value: Waited) -> Value:
         """What a wait gives: its split, in a `Result` where it says `catch`."""
@@ -230,7 +266,7 @@ class Waits(Joins):
         )
         errors = [e for k in sorted(wait.failed) if (e := wait.fan.errors.get(k))]
         have, of = len(wait.order), wait.count
-        self._wrong(
+        self._fail_decided(
             wait.scope,
             wait.node,
             f"{wait.wanted} of {of} cannot be reached any more: {have} done, "
@@ -248,6 +284,29 @@ class Waits(Joins):
         if fan is not None:
             self.cancel_members(fan, pending.indices)
         self.settle(scope, index, NONE)
+
+    # ------------------------------------------------------------------ decisions
+
+    def decided(self, scope: Scope, index: int) -> Any:
+        """What a wait, a timer or a receive had come to when its scope was open before, if it was:
+        what follows from that is done, and counts."""
+        return self.decisions.get((scope.path, scope.g.nodes[index].node.id))
+
+    def decide(self, scope: Scope, index: int, what: Any) -> None:
+        """Keep what the clock, or who was first, has decided, for a scope that may be opened again."""
+        scope.state[("decided", index)] = what
+        if not scope.frame.fragile or self.decided(scope, index) is not None:
+            return
+        node = scope.g.nodes[index].node.id
+        self.decisions[scope.path, node] = what
+        self.record(Computed(scope.path, node, DECIDED, Inline(obj=what), self.now))
+
+    def _fail_decided(
+        self, scope: Scope, index: int, text: str, kind: str, causes: Any = ()
+    ) -> None:
+        error = self._error_at(scope, index, text, kind, causes)
+        self.decide(scope, index, error)
+        self.fail(scope, index, error)
 
     # ------------------------------------------------------------------ timers and signals
 
@@ -278,8 +337,17 @@ class Waits(Joins):
 
     def _sleep(self, scope: Scope, index: int, value: Value) -> None:
         seconds = self._seconds(scope, index, "sleep", value)
-        if seconds is not None:
-            self.timer(scope, index, seconds, lambda: self.settle(scope, index, NONE))
+        if seconds is None:
+            return
+
+        def over() -> None:
+            self.decide(scope, index, True)
+            self.settle(scope, index, NONE)
+
+        if self.decided(scope, index) is not None:
+            self.settle(scope, index, NONE)
+        else:
+            self.timer(scope, index, seconds, over)
 
     def _seconds(self, scope: Scope, index: int, what: str, value: Value) -> float | None:
         """A duration; `None` when the value is none, and the node has failed."""
@@ -299,9 +367,16 @@ class Waits(Joins):
                 scope, index, f"no signal can have the name {name!r}: {IN_WORDS}", "ValueError"
             )
             return
-        waiting = self.signals.get(name)
-        if waiting:
-            self._received(scope, index, node, waiting.popleft())
+        known = self.decided(scope, index)
+        if isinstance(known, ErrorInfo):
+            self.fail(scope, index, known)
+            return
+        waiting = self.signals.get(name, {})
+        if known is not None and known in waiting:
+            self._received(scope, index, node, known, waiting.pop(known))
+            return
+        if free := next((id for id in waiting if id not in self.claimed), None):
+            self._received(scope, index, node, free, waiting.pop(free))
             return
         self.receivers.setdefault(name, deque()).append((scope, index))
         scope.state[("signal", index)] = name
@@ -309,7 +384,9 @@ class Waits(Joins):
         def late() -> None:
             if scope.state.pop(("signal", index), None) is None:
                 return
-            self._wrong(scope, index, f"no signal {name!r} came in time", "wfc.SignalTimeout")
+            self._fail_decided(
+                scope, index, f"no signal {name!r} came in time", "wfc.SignalTimeout"
+            )
 
         if node.timeout is not None:
             self.compute(
@@ -328,7 +405,10 @@ class Waits(Joins):
         else:
             self.timer(scope, index, seconds, late)
 
-    def _received(self, scope: Scope, index: int, node: ReceiveNode, payload: Value) -> None:
+    def _received(
+        self, scope: Scope, index: int, node: ReceiveNode, id: str, payload: Value
+    ) -> None:
+        self.decide(scope, index, id)
         scope.state.pop(("signal", index), None)
         self.stop_timer(scope, index)
         self.settle(scope, index, Caught(payload) if node.catch else payload)
@@ -347,6 +427,6 @@ class Waits(Joins):
                 and scope.state.get(("signal", index)) == record.name
                 and isinstance(node, ReceiveNode)
             ):
-                self._received(scope, index, node, record.payload)
+                self._received(scope, index, node, record.id, record.payload)
                 return
-        self.signals.setdefault(record.name, deque()).append(record.payload)
+        self.signals.setdefault(record.name, {})[record.id] = record.payload
