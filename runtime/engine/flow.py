@@ -27,6 +27,7 @@ RESULT = "$result"
 """The name under which the result of the run is kept, where nothing on the way to it was."""
 
 NONE = Inline(obj=None)
+_NOTHING: list[int] = []
 
 
 def early_key(scope: Scope, name: str) -> str:
@@ -90,7 +91,7 @@ class Flow(Evaluating):
     ) -> Scope:
         """Make an instance of a graph and put its ready nodes on the agenda."""
         count = len(g.nodes)
-        scope = Scope(path, g, up, frame, owner, bytearray(count), [0] * count)
+        scope = Scope(path, g, up, frame, owner, bytearray(count), [_NOTHING] * count)
         if values:
             scope.values.update(values)
         if volatile:
@@ -132,15 +133,15 @@ class Flow(Evaluating):
         return names, handles
 
     def _await(self, scope: Scope, index: int, needs: tuple[list[str], list[str]]) -> None:
-        missing = 0
+        left = [0]  # its own: what an earlier call of this waited for does not count any more
         for name in (*dict.fromkeys(needs[0]), *("&" + h for h in dict.fromkeys(needs[1]))):
             where = self._provider(scope, name)
             if where is None:
                 continue
-            missing += 1
-            where.waiters.setdefault(name, []).append((scope, index))
-        scope.missing[index] = missing
-        if missing == 0:
+            left[0] += 1
+            where.waiters.setdefault(name, []).append((scope, index, left))
+        scope.missing[index] = left
+        if left[0] == 0:
             self.later(self.start, scope, index)
 
     def _provider(self, scope: Scope, name: str) -> Scope | None:
@@ -190,9 +191,9 @@ class Flow(Evaluating):
             if callable(waiter):
                 waiter()
                 continue
-            who, index = waiter
-            who.missing[index] -= 1
-            if who.missing[index] == 0 and who.alive:
+            who, index, left = waiter
+            left[0] -= 1
+            if left[0] == 0 and who.missing[index] is left and who.alive:
                 self.later(self.start, who, index)
 
     def when_published(self, scope: Scope, name: str, call: Callable[[], None]) -> None:

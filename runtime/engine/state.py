@@ -193,7 +193,7 @@ class Scope:
     frame: Frame
     owner: tuple[Any, ...]
     status: bytearray
-    missing: list[int]
+    missing: list[list[int]]
     values: dict[str, Any] = field(default_factory=dict)
     state: dict[Any, Any] = field(default_factory=dict)
     waiters: dict[str, list[Any]] = field(default_factory=dict)

@@ -51,11 +51,7 @@ class Bindings(Expressions):
         if chance(self.source, 40):
             self._held_apart(held, last)
         turns = self.w.turns
-        if (
-            turns is None
-            or not self.afford(turns.cost + 1)
-            or (self.w.knobs.splits and turns.waits)
-        ):
+        if turns is None or not self.afford(turns.cost + 1) or (turns.waits and not self.may_wait):
             return
         self.spend(turns.cost + 1)
         self.fails, self.waited = self.fails or turns.fails, self.waited or turns.waits

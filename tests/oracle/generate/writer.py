@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.oracle.generate.body import Body
 from tests.oracle.generate.parts import (
+    BOOL,
     DICT,
     EXTRA,
     FUNCTIONS,
@@ -142,7 +143,12 @@ class Writer:
         body = Body(self, name, params)
         body.returns = choice(self.source, [INT, STR, INTS, DICT])
         ended = body.block(self.knobs.depth, between(self.source, 1, self.knobs.statements))
-        if not ended:
+        becomes = (
+            self.turns is not None and body.returns == INT and body.afford(self.turns.cost + 9)
+        )
+        if not ended and becomes and chance(self.source, 25):
+            self._becomes_turns(body)
+        elif not ended:
             body.line(f"return {body.expr(body.returns, 2)}")
         shown = ", ".join(f"{n}: {t}" for n, t in params)
         last = ""
@@ -233,14 +239,13 @@ class Writer:
         rounds = between(source, 1, 3)
         body = Body(self, "turns", [("n", INT), ("acc", INT)])
         body.count["n"] = 1
-        body.may_wait = False  # such a loop decides its waits anew when it begins again
         body.line("if n <= 0:")
-        body.line("    return acc")
+        body.line(f"    {self._last_turn()}")
         with body.scope(times=rounds):
             body.block(0, source.below(3))
             body.bind("n", INT, f"inplace use(held, {body.expr(INT, 1)})", call=True)
             body.block(0, source.below(3))
-            body.line(f"continuation turns(held, n - 1, {body.expr(INT, 1)})")
+            body.line(f"{self._onward()} turns(held, n - 1, {body.expr(INT, 1)})")
             body.spend()
         lines = "\n".join(body.lines)
         self.texts["turns"] = f"workflow turns(held: Held, n: int, acc: int) -> int:\n{lines}\n"
@@ -248,6 +253,47 @@ class Writer:
             "turns", (("n", INT), ("acc", INT)), 0, INT, max(rounds, body.spent), body.fails, body.waited
         )  # fmt: skip
         self.rounds = rounds
+        if chance(source, 60):
+            self._begin()
+
+    def _begin(self) -> None:
+        """A workflow that makes the object, and becomes the loop."""
+        body = Body(self, "begin", [("acc", INT)])
+        body.block(0, self.source.below(3))
+        self._becomes_turns(body)
+        lines = "\n".join(body.lines)
+        last = "finally:\n    text(1)\n" if chance(self.source, 10) else ""
+        self.texts["begin"] = f"workflow begin(acc: int) -> int:\n{lines}\n{last}"
+        self.flows.append(
+            Flow("begin", (("acc", INT),), 0, INT, body.spent, body.fails, body.waited)
+        )
+
+    def _becomes_turns(self, body: Body) -> None:
+        """End a body as the loop over an object that it makes, perhaps in an arm alone."""
+        assert self.turns is not None
+        body.spend(self.turns.cost + 1)
+        body.fails, body.waited = body.fails or self.turns.fails, body.waited or self.turns.waits
+        arm = chance(self.source, 25)
+        if arm:
+            body.line(f"if {body.pure(BOOL)}:")
+            body.indent += 1
+        with body.scope():
+            body.line(f"held = nocheckpoint inplace hold({body.expr(INT, 1)})")
+            body.block(0, self.source.below(2))
+            body.line(f"{self._onward()} turns(held, {self.rounds}, {body.expr(INT, 1)})")
+        if arm:
+            body.indent -= 1
+            body.line(f"return {body.expr(INT, 1)}")
+
+    def _onward(self) -> str:
+        return choice(self.source, ["continuation", "continuation inplace"])
+
+    def _last_turn(self) -> str:
+        """How a loop ends: with a value, as a task, or as the graph that one returns."""
+        tasks = ["add", *(["later", "fetched"] if self.knobs.graphs else [])]
+        if chance(self.source, 60):
+            return "return acc"
+        return f"{self._onward()} {choice(self.source, tasks)}(acc)"
 
 
 def _qualify(text: str, name: str) -> str:
