@@ -279,13 +279,13 @@ class Calls(Branches):
 
 
 def _handed_on(scope: Scope, members: set[str]) -> bool:
-    """Whether a continuation, in the same process, takes what calls of a region give."""
+    """Whether a continuation takes what calls of a region give."""
     stack = [scope.g]
     while stack:
         graph = stack.pop()
         stack.extend(graph.inner.values())
         for info in graph.nodes:
-            hops = isinstance(info.node, ContinuationNode) and info.node.inplace
+            hops = isinstance(info.node, ContinuationNode)
             if hops and any(name in members for name in info.uses):
                 return True
     return False

@@ -281,10 +281,12 @@ class Replaying(Reports):
         known = there.dynamic if there is not None and there.phase == "running" else None
         if known is not None and known.digest == record.dynamic.digest:
             return  # what it stood in was opened again, which is not told either
+        # The unit may be led by another call now, where what came before is known.
+        index = scope.g.ids.get(record.step, index) if kind == "unit" else index
         nodes = self._unit_nodes(scope, index) if kind == "unit" else []
         if not record.dynamic.graph:
-            if kind == "unit" and record.step in scope.g.ids and index in nodes:
-                self._replay_break_up(scope, nodes, index, scope.g.ids[record.step])
+            if kind == "unit" and record.step in scope.g.ids:
+                self._replay_break_up(scope, nodes, index)
             return
         if kind == "unit":
             self._forget_unit(scope, index)
@@ -292,12 +294,12 @@ class Replaying(Reports):
             self.forget(frame.work)
         self._grow(kind, scope, fan, frame, nodes, record, None)
 
-    def _replay_break_up(self, scope: Scope, nodes: Sequence[int], index: int, at: int) -> None:
+    def _replay_break_up(self, scope: Scope, nodes: Sequence[int], at: int) -> None:
         """A call of a unit had become a graph that lives in a process: it runs again, on its own. Not
         before a graph inside of it has ended, though, should there be one that is not told of."""
         if scope.status[at] != RUNNING:
             return
-        self._forget_unit(scope, index)
+        self._forget_unit(scope, at)
         self._break_up(scope, nodes, at)
         inside = (f"{self.node_path(scope, at)}/", f"{self.node_path(scope, at)}~")
         children = (c for c in scope.children if isinstance(c, Frame) and c.phase == "running")

@@ -44,8 +44,8 @@ class WatchedEngine(Engine):
         open_before = scope.state.get(index) is wait
         failed = set(wait.failed)
         super()._decide(wait, timed_out)
-        if not open_before or scope.state.get(index) is wait:
-            return
+        if not open_before or scope.state.get(index) is wait or wait.split is not None:
+            return  # (what was decided before is known from then)
         path = f"{scope.path}/{scope.g.nodes[index].node.id}"
         found = scope.state.get(("ready", index))
         if found is None:
