@@ -117,7 +117,9 @@ class FanOuts(Expressions):
             self._bind_targets(first, source.get(), inner)
             return self._pairs(expr, rest, inner) if self._passes(first, inner) else []
 
-        lists = gather(lambda s=source: one(s) for source in self._elements(first.iterable, scope))
+        sources = self._elements(first.iterable, scope)
+        there = [s for s in sources if s.value is not ABSENT or s.errors]
+        lists = gather(lambda s=source: one(s) for source in there)
         return [pair for pairs in lists for pair in pairs]
 
     def _bind_targets(self, generator: ast.Generator, item: Any, scope: Scope) -> None:
