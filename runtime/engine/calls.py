@@ -76,7 +76,8 @@ class Calls(Branches):
         if frame.home is not None:
             self.move(work, frame.home if inplace is not None else None)
             return
-        found = self._region_around(frame) if inplace is not None else None
+        parks = inplace is not None and work.kind == "unit"  # a slice of a fan-out keeps no process
+        found = self._region_around(frame) if parks else None
         found = found or self._region_of(scope, inplace, [scope.g.nodes[i].node.id for i in nodes])
         if found is None:
             return

@@ -80,13 +80,13 @@ class Fan(Cell):
         return dict(pairs) if self.keyed else [value for _key, value in pairs]
 
     def elements(self) -> list[Cell]:
-        """One cell per element of the list that this fan-out makes; where a member is filtered out, one
-        that is `ABSENT`: whoever waits for what is made of them counts it until then."""
+        """One cell per element of the list that this fan-out makes; `ABSENT` where it goes over what a
+        wait has left, of which some turn out to be none: they count until then."""
         out: list[Cell] = []
         for member in self.members:
             if member.errors:
                 out.append(Cell(errors=member.errors, sources=[member]))
-            elif self.simple and not member.value:
+            elif not member.value and any(source.value is ABSENT for source in member.sources):
                 out.append(Cell(ABSENT, sources=[member]))
             else:
                 out += [Cell(value, sources=[member]) for _key, value in member.value]
