@@ -234,11 +234,11 @@ class Waited:
 @dataclass(frozen=True, slots=True)
 class Split:
     """How a `wait` was decided: the members that are ready, and those that still run, by their indices;
-    and how others failed."""
+    and which had failed, and how."""
 
     ready: tuple[int, ...]
     rest: tuple[int, ...]
-    failed: tuple[ErrorInfo, ...]
+    failed: tuple[tuple[int, ErrorInfo], ...]
     timed_out: bool
 
 

@@ -10,7 +10,7 @@ from wfc.plan.model import ContinuationNode
 from wfc.runtime.engine.calls import Calls
 from wfc.runtime.engine.evaluate import fleeting
 from wfc.runtime.engine.flow import NONE, RESULT
-from wfc.runtime.engine.records import Ended, Finish
+from wfc.runtime.engine.records import Attempted, Completed, Ended, Finish
 from wfc.runtime.engine.state import (
     Fan,
     Frame,
@@ -168,10 +168,20 @@ class Ending(Calls):
             frame.lingering = []
         if self.frames.get(frame.path) is frame:
             del self.frames[frame.path]
+        if frame.first is not None and any(map(fleeting, frame.args.values())):
+            self._tell_end_of(frame, outcome)
         if frame is self.root:
             self.last_outcome = outcome
         elif frame.deliver is not None:
             frame.deliver(outcome)
+
+    def _tell_end_of(self, frame: Frame, out: Outcome) -> None:
+        """Journal what a frame came to whose last hop cannot be taken up from the journal."""
+        if out[0] == "ok":
+            kept = frame.checkpoint and not out[2] and not fleeting(out[1])
+            self.record(Completed(frame.path, "", (0,), {"=": [out[1]] if kept else 1}, self.now))
+        elif out[0] == "error":
+            self.record(Attempted(frame.path, "", 0, "", out[1], self.now, None))
 
     def _end_run(self, outcome: Outcome) -> None:
         self.last_outcome = None

@@ -298,4 +298,4 @@ def count_failure(failures: dict[str, int], record: Attempted) -> int:
 
 
 def _counted(error: ErrorInfo, attempts: int) -> ErrorInfo:
-    return replace(error, attempts=attempts)
+    return replace(error, attempts=max(attempts, error.attempts))

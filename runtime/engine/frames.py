@@ -382,8 +382,7 @@ class Frames(Orphans):
         frame.target, frame.args, frame.dynamic = start.target, dict(start.args), start.dynamic
         workflows = self.plan.workflows
         frame.workflow = workflows.get(start.target) if start.dynamic is None else None
-        frame.deliver, frame.catches = start.deliver, start.catches
-        frame.checkpoint, frame.bound = start.checkpoint, start.bound
+        frame.checkpoint, frame.bound, frame.catches = start.checkpoint, start.bound, start.catches
         frame.first = None
         self.enter(frame)
 

@@ -9,7 +9,7 @@ from wfc.plan.model import CallNode
 from wfc.runtime.engine.building import Building
 from wfc.runtime.engine.ending import Outcome, caught_times
 from wfc.runtime.engine.evaluate import fleeting
-from wfc.runtime.engine.records import Advanced, Attempted, Completed, Grew
+from wfc.runtime.engine.records import Advanced, Attempted, Grew
 from wfc.runtime.engine.state import (
     HELD,
     RUNNING,
@@ -34,7 +34,7 @@ class Growing(Building):
         `tell`: its end is to be journaled."""
         step, dynamic = grew.step, grew.dynamic
         if frame is not None and not step:
-            self._go_on(frame, grew, home, owned, tell)
+            self._go_on(frame, grew, home, owned)
             return
         if kind == "unit" and step in scope.g.ids:
             at = scope.g.ids[step]
@@ -68,10 +68,10 @@ class Growing(Building):
         calls = (n.node for n in self.book.dynamic(dynamic.graph, dynamic.digest).nodes)
         return any(isinstance(call, CallNode) and call.inplace for call in calls)
 
-    def _go_on(self, frame: Frame, grew: Grew, home: int | None, owned: bool, tell: bool) -> None:
+    def _go_on(self, frame: Frame, grew: Grew, home: int | None, owned: bool) -> None:
         """The graph stands in the place of a frame that was a whole work: it is its next hop. Should
         it be lost, a worker begins again where this one stood."""
-        holder, deliver = frame.scope, frame.deliver
+        holder = frame.scope
         assert holder is not None
         frame.first = Start.of(frame)
         frame.known, frame.failures, frame.work = {}, {}, None
@@ -83,14 +83,6 @@ class Growing(Building):
             frame.home, frame.owns_home = home, owned
 
         frame.catches += grew.catches
-
-        def delivered(out: Outcome) -> None:
-            self._tell_frame_end(frame, out)
-            if deliver is not None:
-                deliver(out)
-
-        if tell:
-            frame.deliver = delivered
         self.bury(holder)
         self.enter(frame)
 
@@ -176,13 +168,6 @@ class Growing(Building):
             self.record(Advanced(path, node, index, step, value, self.now))
         elif out[0] == "error":
             self.record(Attempted(path, node, max(index, 0), step, out[1], self.now, None))
-
-    def _tell_frame_end(self, frame: Frame, out: Outcome) -> None:
-        if out[0] == "ok":
-            kept = frame.checkpoint and not fleeting(out[1])
-            self.record(Completed(frame.path, "", (0,), {"=": [out[1]] if kept else 1}, self.now))
-        elif out[0] == "error":
-            self.record(Attempted(frame.path, "", 0, "", out[1], self.now, None))
 
     @abstractmethod
     def _forget_unreported(self, scope: Scope, nodes: Sequence[int], at: int = -1) -> None:

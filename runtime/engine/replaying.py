@@ -156,8 +156,9 @@ class Replaying(Reports):
     def _replay_completed(self, record: Completed) -> None:
         if not record.node:
             frame = self.frames.get(record.path)
-            if frame is not None and frame.work is not None:
-                self.forget(frame.work)
+            if frame is not None:
+                if frame.work is not None:
+                    self.forget(frame.work)
                 self._frame_result(frame, record.columns)
             return
         _, scope, fan, _, index = self.instance(record.path, record.node)

@@ -284,7 +284,6 @@ class Start:
     dynamic: Dynamic | None
     hop: int
     known: dict[str, Value | HopState | Raised]
-    deliver: Callable[[tuple[Any, ...]], None] | None
     checkpoint: bool
     bound: bool
     catches: int
@@ -293,8 +292,8 @@ class Start:
     def of(cls, frame: Frame) -> Start:
         """Where a frame stands now."""
         return cls(
-            frame.target, frame.args, frame.dynamic, frame.hop, frame.known, frame.deliver,
-            frame.checkpoint, frame.bound, frame.catches,
+            frame.target, frame.args, frame.dynamic, frame.hop, frame.known, frame.checkpoint,
+            frame.bound, frame.catches,
         )  # fmt: skip
 
 

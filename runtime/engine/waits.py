@@ -194,7 +194,7 @@ class Waits(Joins):
                 tuple(filter(chosen.__contains__, wait.indices)),
                 tuple(filterfalse(settled.__contains__, wait.indices)),
                 tuple(
-                    wait.fan.errors.get(k) or ErrorInfo("wfc.Cancelled", "cancelled")
+                    (k, wait.fan.errors.get(k) or ErrorInfo("wfc.Cancelled", "cancelled"))
                     for k in filter(wait.failed.__contains__, wait.indices)
                 ),
                 timed_out and not reached,
@@ -209,7 +209,7 @@ class Waits(Joins):
         self._end_wait(wait)
         rows = Rows([[self.member_value(wait.fan, wait.name, k) for k in split.ready]])
         pending = Pending(wait.fan.scope.path, wait.name, split.rest)
-        value = Waited(rows, pending, list(split.failed), split.timed_out)
+        value = Waited(rows, pending, [error for _, error in split.failed], split.timed_out)
         scope.state[("ready", index)] = (wait.fan, wait.name, list(split.ready))
         volatile = hollow(value) or not self._fan_kept(wait.fan)
         self.settle(scope, index, self._split(scope, index, value), volatile)

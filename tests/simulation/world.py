@@ -17,6 +17,7 @@ from wfc.runtime.engine import Engine
 from wfc.runtime.executors.pieces import Slicer, rebase
 from wfc.runtime.linked import Linked
 from wfc.runtime.policy import max_retries
+from wfc.runtime.values import ErrorInfo
 from wfc.runtime.work import Program, Report, Work
 from wfc.runtime.worker.context import WATCH
 from wfc.runtime.worker.dynamic import attempt, task_id
@@ -42,22 +43,22 @@ class WatchedEngine(Engine):
     def _decide(self, wait: Any, timed_out: bool) -> None:
         scope, index = wait.scope, wait.node
         open_before = scope.state.get(index) is wait
-        failed = set(wait.failed)
         super()._decide(wait, timed_out)
-        if not open_before or scope.state.get(index) is wait or wait.split is not None:
-            return  # (what was decided before is known from then)
+        if not open_before or scope.state.get(index) is wait:
+            return
         path = f"{scope.path}/{scope.g.nodes[index].node.id}"
-        found = scope.state.get(("ready", index))
-        if found is None:
+        split = scope.state.get(("decided", index)) or wait.split
+        if isinstance(split, ErrorInfo) or split is None:
             self.splits[path] = None
             return
         position = {k: i for i, k in enumerate(wait.indices)}
-        ready = tuple(sorted(position[k] for k in found[2]))
+        failed = {k for k, _ in split.failed}
+        absent = position.keys() - failed - {*split.ready, *split.rest}
         self.splits[path] = Split(
-            ready,
+            tuple(sorted(position[k] for k in split.ready)),
             tuple(sorted(position[k] for k in failed)),
-            timed_out and len(ready) < wait.wanted,
-            tuple(sorted(position[k] for k in wait.absent)),
+            split.timed_out,
+            tuple(sorted(position[k] for k in absent)),
         )
 
 
