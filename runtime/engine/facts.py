@@ -139,10 +139,13 @@ class Facts(Growing):
     def _forget_unreported(self, scope: Scope, nodes: Sequence[int], at: int = -1) -> None:
         for i in self._unreported(scope, nodes, at):
             node = scope.g.nodes[i].node
+            held = scope.known.get(i, {}).get("", HOLLOW)  # told, but not to be gone on with so far
             if isinstance(node, BranchNode):
                 self._branch_told(scope, i, node, {})
-            else:
+            elif isinstance(held, HopState | Raised) or hollow(held):
                 self.settle(scope, i, HOLLOW, True)
+            else:
+                self.settle(scope, i, held, not self.keeps(scope, i) or fleeting(held))
 
     def _hopped(
         self, kind: str, scope: Scope, fan: Fan | None, frame: Frame | None, index: int, at: str,
