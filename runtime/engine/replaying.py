@@ -66,6 +66,8 @@ class Replaying(Reports):
         self._replay(record)
 
     def _replay(self, record: Record) -> None:
+        if self.unplaced is not None:
+            self._place_signal(record)
         if isinstance(record, Placed) and not self._is_open(record):
             self._stray(record)
         elif isinstance(record, Began):
@@ -87,13 +89,31 @@ class Replaying(Reports):
             if call is not None:
                 call()
         elif isinstance(record, Signalled):
-            self.signalled(record)
+            if self.live:
+                self.signalled(record)
+            else:
+                self.unplaced = record
         elif isinstance(record, Cancelled):
             if self.root is not None:
                 self.abort(self.root, ("cancelled", record.reason))
         elif isinstance(record, Ended):
             self.ended = True
             self.unsaid = None
+
+    def _place_signal(self, following: Record | None = None) -> None:
+        """Deliver a signal of an earlier life. The record that follows it may say that it was taken by
+        a receive that is not open yet: then it is kept for that."""
+        signal, self.unplaced = self.unplaced, None
+        assert signal is not None
+        what = None
+        if isinstance(following, Computed) and following.key == DECIDED:
+            what = self.load(following.value)
+        if what == signal.id:
+            self.signal_ids.add(signal.id)
+            self.signals.setdefault(signal.name, {})[signal.id] = signal.payload
+            return
+        self.signalled(signal)
+        self.run_agenda()
 
     def _is_open(self, record: Placed) -> bool:
         if not record.node:
@@ -137,6 +157,8 @@ class Replaying(Reports):
 
     def take_up(self) -> None:
         """Go on after a replay."""
+        if self.unplaced is not None:
+            self._place_signal()
         if self.unsaid is not None:
             # The end follows from the journal, but the record of it was lost.
             ended, self.unsaid = self.unsaid, None

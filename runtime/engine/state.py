@@ -19,7 +19,7 @@ from typing import Any
 
 from wfc.plan.model import Plan, WorkflowDef
 from wfc.runtime.engine.graphs import Book, GraphInfo
-from wfc.runtime.engine.records import Append, Effect, Ended, Record
+from wfc.runtime.engine.records import Append, Effect, Ended, Record, Signalled
 from wfc.runtime.values import (
     HOLLOW,
     MISSING,
@@ -354,6 +354,7 @@ class Core(ABC):  # noqa: B024
         self.timer_calls: dict[str, Callable[[], None]] = {}
         self.signals: dict[str, dict[str, Value]] = {}
         self.claimed: set[str] = set()
+        self.unplaced: Signalled | None = None
         self.decisions: dict[tuple[str, str], Any] = {}
         self.signal_ids: set[str] = set()
         self.receivers: dict[str, deque[tuple[Scope, int]]] = {}

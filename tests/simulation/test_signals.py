@@ -74,3 +74,50 @@ def test_each_is_delivered_once(part: int) -> None:
     assert counts["signal"] >= 10 * RUNS / PARTS
     assert counts["crash"] > RUNS / PARTS
     assert counts["duplicate"] > RUNS / PARTS
+
+
+TAKEN = """
+from tasks import Held, add, hold, use
+
+workflow turns(held: Held, n: int, acc: int) -> int:
+    if n <= 0:
+        return acc
+    s = receive("go")
+    a = add(inplace use(held, acc), s)
+    sleep(40s) after (a)
+    continuation turns(held, n - 1, a - s)
+
+workflow begin(n: int) -> int:
+    held = nocheckpoint inplace hold(n)
+    continuation inplace turns(held, 1, n)
+
+workflow other(n: int) -> int:
+    later = add(add(add(n)))
+    s = receive("go") after (later)
+    return add(s, 0)
+
+workflow main(n: int):
+    a = begin(n)
+    b = other(n)
+    return a
+"""
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_what_a_loop_took_is_its_own(part: int) -> None:
+    """The loop begins again after a crash, when the other receive waits already."""
+    signals: dict[str, list[Any]] = {"go": [1, 2]}
+    files = {"main.wf": TAKEN, "lib.wf": (FOLDER / "lib.wf").read_text(encoding="utf-8")}
+    case = Case("taken", files, "main.wf", {"n": 3}, signals)
+    crashes = 0
+    for optimize in (True, False):
+        tried = trial(case, optimize)
+        for seed in range(part, RUNS, PARTS):
+            world = World(tried.plan, functions(tried.plan), tried.linked)
+            faults = HARSH if seed // PARTS % 2 else USUAL
+            simulation = Simulation(Seeded(f"{seed}/{optimize}"), world, {"n": 3}, signals, faults)
+            with limited(LIMIT):
+                ended = simulation.run()
+            assert result(ended.outcome.value, world) == 9, "\n".join(simulation.trace)
+            crashes += ended.counts["crash"]
+    assert crashes > RUNS / PARTS
