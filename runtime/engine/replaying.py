@@ -102,17 +102,14 @@ class Replaying(Reports):
 
     def _place_signal(self, following: Record | None = None) -> None:
         """Deliver a signal of an earlier life. The record that follows it may say that it was taken by
-        a receive that is not open yet: then it is kept for that."""
+        a receive that may not be open yet: then it is kept for that."""
         signal, self.unplaced = self.unplaced, None
         assert signal is not None
-        what = None
+        taker = None
         if isinstance(following, Computed) and following.key == DECIDED:
-            what = self.load(following.value)
-        if what == signal.id:
-            self.signal_ids.add(signal.id)
-            self.signals.setdefault(signal.name, {})[signal.id] = signal.payload
-            return
-        self.signalled(signal)
+            taken = self.load(following.value) == signal.id
+            taker = (following.path, following.node) if taken else None
+        self.signalled(signal, taker)
         self.run_agenda()
 
     def _is_open(self, record: Placed) -> bool:

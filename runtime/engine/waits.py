@@ -413,12 +413,16 @@ class Waits(Joins):
         self.stop_timer(scope, index)
         self.settle(scope, index, Caught(payload) if node.catch else payload)
 
-    def signalled(self, record: Signalled) -> None:
-        """A signal came in: the receive that has waited longest takes it, or it waits."""
+    def signalled(self, record: Signalled, taker: tuple[str, str] | None = None) -> None:
+        """A signal came in: the receive that has waited longest takes it, or it waits. `taker` is the
+        one that took it in an earlier life (its scope's path, and its node): no other does."""
         if record.id in self.signal_ids:
             return
         self.signal_ids.add(record.id)
-        waiting = self.receivers.get(record.name)
+        waiting = self.receivers.get(record.name, deque())
+        if taker is not None:
+            at = [(s, i) for s, i in waiting if (s.path, s.g.nodes[i].node.id) == taker]
+            waiting = deque(at)
         while waiting:
             scope, index = waiting.popleft()
             node = scope.g.nodes[index].node
