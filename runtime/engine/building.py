@@ -12,15 +12,9 @@ from wfc.runtime.engine.graphs import NodeInfo, outer_step
 from wfc.runtime.engine.records import (
     Submit,
 )
-from wfc.runtime.engine.state import (
-    RUNNING,
-    Dispatch,
-    Fan,
-    Scope,
-    enclosing,
-    shape_of,
-)
+from wfc.runtime.engine.state import RUNNING, Dispatch, Fan, Scope, enclosing
 from wfc.runtime.engine.waits import Waits
+from wfc.runtime.steps import shape_of
 from wfc.runtime.uses import provides
 from wfc.runtime.values import (
     ErrorInfo,

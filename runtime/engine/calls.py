@@ -85,7 +85,7 @@ class Calls(Branches):
         region = at.g.graph.regions[name]
         members = {*region.nodes, *([region.hang] if region.hang else [])}
         whole = at is scope and all(scope.g.index[m] in nodes for m in members)
-        if whole and not _handed_on(scope, members):
+        if whole and scope.g.handed_on.isdisjoint(members):
             return
         home = at.regions.get(name)
         if home is not None and home != work.id and home in self.homes:
@@ -277,16 +277,3 @@ class Calls(Branches):
         if node.callee == "workflow":
             return self.plan.workflows[node.target].params
         return []
-
-
-def _handed_on(scope: Scope, members: set[str]) -> bool:
-    """Whether a continuation takes what calls of a region give."""
-    stack = [scope.g]
-    while stack:
-        graph = stack.pop()
-        stack.extend(graph.inner.values())
-        for info in graph.nodes:
-            hops = isinstance(info.node, ContinuationNode)
-            if hops and any(name in members for name in info.uses):
-                return True
-    return False

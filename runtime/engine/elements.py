@@ -5,15 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from wfc.plan.model import MapNode
+from wfc.runtime.engine.columns import Segments
 from wfc.runtime.engine.evaluate import hollow, truth
 from wfc.runtime.engine.fans import Fans
-from wfc.runtime.engine.state import (
-    RUNNING,
-    WAITING,
-    Fan,
-    Scope,
-    Segments,
-)
+from wfc.runtime.engine.state import RUNNING, WAITING, Fan, Scope
 from wfc.runtime.values import (
     HOLLOW,
     MISSING,

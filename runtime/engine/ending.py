@@ -8,15 +8,11 @@ from typing import Any
 
 from wfc.plan.model import ContinuationNode
 from wfc.runtime.engine.calls import Calls
+from wfc.runtime.engine.columns import durable
 from wfc.runtime.engine.evaluate import fleeting
 from wfc.runtime.engine.flow import NONE, RESULT
 from wfc.runtime.engine.records import Attempted, Completed, Ended, Finish
-from wfc.runtime.engine.state import (
-    Fan,
-    Frame,
-    Scope,
-    durable,
-)
+from wfc.runtime.engine.state import Fan, Frame, Scope
 from wfc.runtime.values import Caught, ErrorInfo, Inline, Result, Value, homes_of
 
 Outcome = tuple[Any, ...]
@@ -300,8 +296,8 @@ class Ending(Calls):
                 del self.scopes[scope.path]
 
     @abstractmethod
-    def set_aside(self, scope: Scope) -> None:
-        """Keep what has been done in a scope that is to be opened again."""
+    def set_aside(self, what: Scope | Frame) -> None:
+        """Keep what has been done in a scope or frame that is to be opened again."""
 
     @abstractmethod
     def cancel_fan(self, fan: Fan) -> None:

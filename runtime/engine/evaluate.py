@@ -8,9 +8,11 @@ from typing import Any
 
 from wfc.plan import expr as ex
 from wfc.plan.model import BranchNode, CallNode, MapNode
+from wfc.runtime.engine.columns import durable
+from wfc.runtime.engine.core import Core
 from wfc.runtime.engine.graphs import NodeInfo
 from wfc.runtime.engine.records import Computed
-from wfc.runtime.engine.state import Core, Fan, Scope, durable
+from wfc.runtime.engine.state import Fan, Scope
 from wfc.runtime.values import (
     HOLLOW,
     MESSAGE_LIMIT,

@@ -7,21 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from wfc.plan.model import BranchNode, CallNode, ExprNode
+from wfc.runtime.engine.columns import boxed
 from wfc.runtime.engine.evaluate import fleeting, hollow
 from wfc.runtime.engine.fans import is_absent
 from wfc.runtime.engine.graphs import forgets
 from wfc.runtime.engine.growing import Growing
 from wfc.runtime.engine.records import Attempted
-from wfc.runtime.engine.state import (
-    DONE,
-    HELD,
-    RUNNING,
-    WAITING,
-    Fan,
-    Frame,
-    Scope,
-    boxed,
-)
+from wfc.runtime.engine.state import DONE, HELD, RUNNING, WAITING, Fan, Frame, Scope
 from wfc.runtime.values import (
     HOLLOW,
     Chunk,

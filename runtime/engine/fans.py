@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from wfc.plan.model import MapNode, Node
+from wfc.runtime.engine.columns import Segments, boxed, cut, runs
 from wfc.runtime.engine.evaluate import as_pending, hollow
 from wfc.runtime.engine.frames import Frames
 from wfc.runtime.engine.state import (
@@ -19,10 +20,6 @@ from wfc.runtime.engine.state import (
     Dispatch,
     Fan,
     Scope,
-    Segments,
-    boxed,
-    cut,
-    runs,
 )
 from wfc.runtime.values import (
     HOLLOW,
@@ -173,7 +170,7 @@ class Fans(Frames):
                     fan.item_values[k] = value
                     ready.append(k)
                 elif source.status[i] in (FAILED, DROPPED):
-                    error = source.errors.get(i) or ErrorInfo("wfc.Cancelled", "cancelled")
+                    error = source.error(i)
                     self.element_error(fan, k, error)
             self._start_elements(fan, node, ready)
 

@@ -124,8 +124,11 @@ class Frames(Orphans):
     def enter(self, frame: Frame, volatile: set[str] | None = None) -> None:
         """Start a frame, or its next hop."""
         workflow, parent = frame.workflow, frame.parent
-        frame.fragile = frame.first is not None or any(map(fleeting, frame.args.values()))
-        frame.fragile = frame.fragile or (parent is not None and parent.fragile)
+        frame.fragile = (
+            (parent is not None and parent.fragile)
+            or frame.first is not None
+            or any(map(fleeting, frame.args.values()))
+        )
         if workflow is not None and frame.hop == 0 and workflow.options.get("timeout"):
             self._deadline(frame, float(workflow.options["timeout"]))
         self.has_opened(frame.path)
@@ -238,9 +241,8 @@ class Frames(Orphans):
         if not passing:
             # A hop is durable, so its arguments are, also where what made them was not kept.
             volatile = set()
-            if (
-                frame.bound and not start.bound and not kept_fans
-            ):  # it is as it was before it had what cannot leave
+            if frame.bound and not start.bound and not kept_fans:
+                # It is as it was before it had what cannot leave its process.
                 frame.bound = False
                 self.leave_home(frame)
             given = {**args, "$catch": Inline(obj=frame.catches)} if frame.catches else args

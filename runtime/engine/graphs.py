@@ -101,14 +101,16 @@ class UnitInfo:
 
 class GraphInfo:
     """A graph, read once: `nodes` in order, `index` by provided name, `ids` by node id alone (a
-    branch provides names that nodes in its arms have as ids), `units`, free names, and `unkept`: the
-    ids of calls, however deep inside, that are not checkpointed."""
+    branch provides names that nodes in its arms have as ids), `units`, free names, and, of what is in it
+    however deep inside, `unkept`: the ids of calls that are not checkpointed, and `handed_on`: the names
+    that continuations take."""
 
     __slots__ = (
         "address",
         "free",
         "free_handles",
         "graph",
+        "handed_on",
         "ids",
         "index",
         "inner",
@@ -143,6 +145,10 @@ class GraphInfo:
         calls = (n for n in graph.nodes if isinstance(n, CallNode) and not n.checkpoint)
         self.unkept: set[str] = {n.id for n in calls}.union(
             *(owned.unkept for owned in self.inner.values())
+        )
+        hops = (info.uses for info in self.nodes if isinstance(info.node, ContinuationNode))
+        self.handed_on: set[str] = set().union(
+            *hops, *(owned.handed_on for owned in self.inner.values())
         )
         self.units: list[UnitInfo] = []
         for unit in graph.units:

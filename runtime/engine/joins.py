@@ -51,7 +51,7 @@ class Joins(Elements):
             for k in pending.indices:
                 if fan.status[k] in (FAILED, DROPPED):
                     over[0] = True
-                    fail(fan.errors.get(k) or ErrorInfo("wfc.Cancelled", "cancelled"))
+                    fail(fan.error(k))
                     return
             if all(fan.status[k] == DONE for k in pending.indices):
                 over[0] = True

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from wfc.plan.model import CallNode, ReceiveNode
+from wfc.runtime.engine.columns import durable
 from wfc.runtime.engine.ending import Ending
 from wfc.runtime.engine.evaluate import fleeting
 from wfc.runtime.engine.graphs import outer_step
 from wfc.runtime.engine.records import Advanced, Hopped
-from wfc.runtime.engine.state import DONE, Fan, Frame, Scope, durable
+from wfc.runtime.engine.state import DONE, Fan, Frame, Scope
 from wfc.runtime.values import Chunk, Raised, Value
 from wfc.runtime.work import HopState
 
@@ -22,9 +23,9 @@ class Orphans(Ending):
     """Keeps what has been done by the path that it belongs to, until somebody opens it: whole results
     as values, steps on the way to one as the records that told of them (`strays`)."""
 
-    def set_aside(self, scope: Scope) -> None:
-        """Keep what has been done in a scope that is to be opened again."""
-        stack: list[Scope | Frame | None] = [scope]
+    def set_aside(self, what: Scope | Frame) -> None:
+        """Keep what has been done in a scope or frame that is to be opened again."""
+        stack: list[Scope | Frame | None] = [what]
         while stack:
             at = stack.pop()
             if isinstance(at, Frame):

@@ -179,10 +179,7 @@ class Replaying(Reports):
                 if frame.work is not None:
                     self.forget(frame.work)
                 if isinstance(record.columns.get("="), int):  # should it be needed, it runs again
-                    self._set_steps_aside(frame.path, "", 0, frame.known)
-                    for inside in (*frame.lingering, frame.scope):
-                        if inside is not None:
-                            self.set_aside(inside)
+                    self.set_aside(frame)
                 self._frame_result(frame, record.columns)
             return
         _, scope, fan, _, index = self.instance(record.path, record.node)

@@ -9,6 +9,7 @@ from typing import Any
 
 from wfc.plan.model import BranchNode, CallNode, ExprNode
 from wfc.runtime.engine.building import failures_of
+from wfc.runtime.engine.columns import boxed, durable, kept
 from wfc.runtime.engine.evaluate import as_pending, fleeting, hollow, mark_lost
 from wfc.runtime.engine.facts import Facts, charged, only
 from wfc.runtime.engine.fans import is_absent
@@ -21,15 +22,7 @@ from wfc.runtime.engine.records import (
     Grew,
     Hopped,
 )
-from wfc.runtime.engine.state import (
-    RUNNING,
-    Dispatch,
-    Fan,
-    boxed,
-    durable,
-    enclosing,
-    kept,
-)
+from wfc.runtime.engine.state import RUNNING, Dispatch, Fan, enclosing
 from wfc.runtime.policy import backoff_seconds, retries_error, retries_loss
 from wfc.runtime.values import (
     HOLLOW,

@@ -176,35 +176,8 @@ class Waits(Joins):
         scope, index = wait.scope, wait.node
         if scope.state.get(index) is not wait or not scope.alive:
             return
-        split = wait.split
+        split = self._new_split(wait, timed_out) if wait.split is None else self._old_split(wait)
         if split is None:
-            quorum = wait.wanted
-            reached = len(wait.order) >= quorum
-            left = wait.count - len(wait.order) - len(wait.failed)
-            lost = not reached and len(wait.order) + left < quorum
-            if not reached and not timed_out and not lost:
-                return
-            if lost and not timed_out:
-                self._end_wait(wait)
-                self._unreachable(wait)
-                return
-            chosen = set(wait.order[:quorum])
-            settled = chosen | wait.failed | wait.absent
-            split = Split(
-                tuple(filter(chosen.__contains__, wait.indices)),
-                tuple(filterfalse(settled.__contains__, wait.indices)),
-                tuple(
-                    (k, wait.fan.errors.get(k) or ErrorInfo("wfc.Cancelled", "cancelled"))
-                    for k in filter(wait.failed.__contains__, wait.indices)
-                ),
-                timed_out and not reached,
-            )
-            self.decide(scope, index, split)
-        elif gone := [k for k in split.ready if k in wait.failed]:
-            self._end_wait(wait)  # it was made again, since it was not kept, and has failed now
-            self.fail(scope, index, wait.fan.errors.get(gone[0]) or ErrorInfo("wfc.Cancelled", ""))
-            return
-        elif not set(split.ready) <= set(wait.order):
             return
         self._end_wait(wait)
         rows = Rows([[self.member_value(wait.fan, wait.name, k) for k in split.ready]])
@@ -213,6 +186,41 @@ class Waits(Joins):
         scope.state[("ready", index)] = (wait.fan, wait.name, list(split.ready))
         volatile = hollow(value) or not self._fan_kept(wait.fan)
         self.settle(scope, index, self._split(scope, index, value), volatile)
+
+    def _new_split(self, wait: Wait, timed_out: bool) -> Split | None:
+        """The split, if it can be told by now. A quorum that cannot be reached fails the wait."""
+        quorum = wait.wanted
+        reached = len(wait.order) >= quorum
+        left = wait.count - len(wait.order) - len(wait.failed)
+        lost = not reached and len(wait.order) + left < quorum
+        if lost and not timed_out:
+            self._end_wait(wait)
+            self._unreachable(wait)
+            return None
+        if not reached and not timed_out:
+            return None
+        chosen = set(wait.order[:quorum])
+        settled = chosen | wait.failed | wait.absent
+        split = Split(
+            tuple(filter(chosen.__contains__, wait.indices)),
+            tuple(filterfalse(settled.__contains__, wait.indices)),
+            tuple((k, wait.fan.error(k)) for k in filter(wait.failed.__contains__, wait.indices)),
+            timed_out and not reached,
+        )
+        self.decide(wait.scope, wait.node, split)
+        return split
+
+    def _old_split(self, wait: Wait) -> Split | None:
+        """The split that was made when the scope was open before, once all that was ready is again.
+        What was not kept is made again, and may fail now: then so does the wait."""
+        split = wait.split
+        assert isinstance(split, Split)
+        gone = [k for k in split.ready if k in wait.failed]
+        if gone:
+            self._end_wait(wait)
+            self.fail(wait.scope, wait.node, wait.fan.error(gone[0]))
+            return None
+        return split if set(split.ready) <= set(wait.order) else None
 
     def _end_wait(self, wait: Wait) -> None:
         del wait.scope.state[wait.node]

@@ -1,0 +1,132 @@
+"""What all parts of the engine share: what there is of a run, what is to be done, and what came of it."""
+
+from __future__ import annotations
+
+import heapq
+from abc import ABC
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from wfc.plan.model import Plan
+from wfc.runtime.engine.graphs import Book
+from wfc.runtime.engine.records import Append, Effect, Ended, Record, Signalled
+from wfc.runtime.engine.state import Dispatch, Fan, Frame, Scope
+from wfc.runtime.values import Chunk, Value
+
+
+class Core(ABC):  # noqa: B024
+    """What the parts of the engine share: the registries, the agenda, and the effects so far.
+
+    Nothing here recurses: a step puts what follows from it on the agenda, so that ten thousand
+    nested frames are no deeper than two. `homes` are the processes that are parked (or about to be),
+    by the work that parks them, each with how many works are to run in it; `leaving` those that are
+    not needed any more once these have ended. `strays` are records of a replay by the path of what
+    they are of, which was not open yet; `opened` those of these paths that have opened since. `late`:
+    such records are being folded in. `grown` are the graphs that go on inside of instances: an element
+    (or frame, or node) waits for one at a time. `decisions` are what waits, timers and receives came
+    to (by the path of the scope, and the node) where scopes may be opened again, and `claimed` the ids
+    of the signals among them.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.book = Book(plan)
+        self.now = 0.0
+        self.live = True
+        self.late = False
+        self.agenda: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self.effects: list[Effect] = []
+        self.works: dict[int, Dispatch] = {}
+        self.ready: dict[int, Dispatch] = {}
+        self.next_work = 1
+        self.scopes: dict[str, list[Scope]] = {}
+        self.fans: dict[tuple[str, str], Fan] = {}
+        self.frames: dict[str, Frame] = {}
+        self.timers: list[tuple[float, str]] = []
+        self.timer_calls: dict[str, Callable[[], None]] = {}
+        self.signals: dict[str, dict[str, Value]] = {}
+        self.claimed: set[str] = set()
+        self.unplaced: Signalled | None = None
+        self.decisions: dict[tuple[str, str], Any] = {}
+        self.signal_ids: set[str] = set()
+        self.receivers: dict[str, deque[tuple[Scope, int]]] = {}
+        self.homes: dict[int, int] = {}
+        self.leaving: set[int] = set()
+        self.orphans: dict[str, dict[str, Value]] = {}
+        self.strays: dict[str, list[Record]] = {}
+        self.opened: list[str] = []
+        self.grown: dict[tuple[str, str, int], Frame] = {}
+        self.orphan_rows: dict[
+            tuple[str, str], list[tuple[Sequence[int], Mapping[str, Chunk | int]]]
+        ] = {}
+        self.before_home: dict[int, list[Dispatch]] = {}
+        self.undecided: dict[tuple[str, str, str], tuple[Scope, Callable[[Value], None]]] = {}
+        self.retry_undecided: dict[tuple[str, str, str], Callable[[], None]] = {}
+        self.computed: dict[tuple[str, str, str], Value] = {}
+        self.joined_values: dict[int, dict[str, Value]] = {}
+        self.expr_jobs: dict[int, tuple[str, Any, bool]] = {}
+        self.root: Frame | None = None
+        self.ended = False
+        self.unsaid: Ended | None = None
+        self.winding = 0
+        self.last_outcome: tuple[Any, ...] | None = None
+        self.counts: dict[str, int] = {"done": 0, "failed": 0, "retried": 0}
+
+    def later(self, step: Callable[..., None], *args: Any) -> None:
+        """Put a step on the agenda."""
+        self.agenda.append((step, args))
+
+    def record(self, record: Record, sync: bool = False) -> None:
+        """Journal a record (live only: when replaying it is in the journal already)."""
+        if self.live:
+            self.effects.append(Append(record, sync))
+
+    def has_opened(self, path: str) -> None:
+        """Have what was told of a path folded in, now that there is something."""
+        if path in self.strays and path not in self.opened:
+            self.opened.append(path)
+
+    def open_timer(self, key: str, due: float, call: Callable[[], None]) -> None:
+        """Have `call` made once `due` (seconds since the epoch) has come."""
+        heapq.heappush(self.timers, (due, key))
+        self.timer_calls[key] = call
+
+    def pop_timer(self) -> str:
+        """Take the earliest timer off; gives its key."""
+        return heapq.heappop(self.timers)[1]
+
+    def close_timer(self, key: str) -> None:
+        """Forget a timer."""
+        self.timer_calls.pop(key, None)
+
+    def locate(self, path: str, node: str) -> tuple[Scope, int] | None:
+        """The living scope at `path` that has the node, and the node's number."""
+        for scope in self.scopes.get(path, ()):
+            index = scope.g.ids.get(node)
+            if index is not None and scope.alive:
+                return scope, index
+        return None
+
+    def new_work(self, kind: str, scope: Scope, node: int, **more: Any) -> Dispatch:
+        """Register a work; it is built and submitted when the agenda is empty."""
+        work = Dispatch(self.next_work, kind, scope, node, **more)
+        self.next_work += 1
+        self.works[work.id] = work
+        self.ready[work.id] = work
+        return work
+
+    def move(self, work: Dispatch, home: int | None) -> None:
+        """Have a work run in this parked process; `None`: wherever there is room."""
+        for at, change in ((work.home, -1), (home, 1)):
+            if at is not None and at in self.homes:
+                self.homes[at] += change
+        work.home = home
+
+    def forget(self, work: int) -> Dispatch | None:
+        """Take a work off the books; gives what it was."""
+        known = self.works.pop(work, None)
+        self.ready.pop(work, None)
+        if known is not None:
+            self.move(known, None)
+        return known
