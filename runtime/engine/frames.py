@@ -246,8 +246,8 @@ class Frames(Orphans):
                 frame.bound = False
                 self.leave_home(frame)
             given = {**args, "$catch": Inline(obj=frame.catches)} if frame.catches else args
-            state = HopState(frame.hop, node.target, node.callee, given, tuple(node.where))
-            self.record(Hopped(frame.path, "", 0, "", state, self.now))
+            frame.stands = HopState(frame.hop, node.target, node.callee, given, tuple(node.where))
+            self.record(Hopped(frame.path, "", 0, "", frame.stands, self.now))
         lingering = [*frame.lingering, *([old] if old is not None else [])]
         needed = {id(_outermost(fan.scope)) for fan in kept_fans}
         homes = {home for value in args.values() for home in homes_of(value)}
@@ -285,6 +285,7 @@ class Frames(Orphans):
         if frame.scope is not None:
             self.bury(frame.scope)
         frame.hop = state.hop
+        frame.stands = state
         frame.target = state.target
         frame.args = dict(state.args)
         frame.catches = self.load(frame.args.pop("$catch", Inline(obj=0)))
@@ -362,9 +363,9 @@ class Frames(Orphans):
         again()
 
     def _set_frame_aside(self, frame: Frame) -> None:
+        self.set_aside(frame)
         for scope in (*frame.lingering, frame.scope):
             if scope is not None:
-                self.set_aside(scope)
                 self.bury(scope)
         frame.lingering = []
 

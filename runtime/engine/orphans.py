@@ -30,6 +30,9 @@ class Orphans(Ending):
             at = stack.pop()
             if isinstance(at, Frame):
                 stack += [at.scope, *at.lingering]
+                if at.stands is not None:  # what was before that hop is not needed any more
+                    hopped = Hopped(at.path, "", 0, "", at.stands, self.now)
+                    self.strays.setdefault(at.path, []).append(hopped)
                 self._set_steps_aside(at.path, "", 0, at.known)
             elif at is not None:
                 stack += at.children

@@ -158,8 +158,8 @@ class Frame:
     one; `bound` says that it should, also where that process is gone, or not there yet.
     `fragile`: it, or one that it stands in, may have to begin again since a process is lost.
     `catches` is how often the outcome is caught before it is delivered. `args` are kept so that the
-    frame can be made again, and `first` is where it begins then. `again` runs the task once more that
-    returned the frame's graph.
+    frame can be made again, `first` is where it begins then, and `stands` its last hop that is kept.
+    `again` runs the task once more that returned the frame's graph.
     """
 
     path: str
@@ -187,6 +187,7 @@ class Frame:
     exit_at: tuple[Scope, int] | None = None
     again: Callable[[], None] | None = None
     first: Start | None = None
+    stands: HopState | None = None
     catches: int = 0
     fragile: bool = False
 

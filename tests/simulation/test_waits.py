@@ -1,6 +1,6 @@
 """A loop that hands on what lives in a process begins again when that process is lost: what its waits,
 sleeps and receives have come to counts, for what follows from it counts too. So does the moment when
-it came to its end, for who waits for it and for others."""
+it came to its end, for who waits for it and for others; and loops within it stand where they stood."""
 
 from __future__ import annotations
 
@@ -63,8 +63,32 @@ workflow main(n: int) -> int:
     return a + b + c
 """
 
+WITHIN = """
+from tasks import Held, add, hold, total, use
 
-@pytest.mark.parametrize("spec", [INSIDE, BESIDE], ids=["inside", "beside"])
+workflow inner(n: int, acc: int) -> int:
+    if n <= 0:
+        return acc
+    a = add(acc, n) with (num_cpus=0.5)
+    b = add(a)
+    continuation inner(n - 1, b)
+
+workflow turns(held: Held, n: int, acc: int) -> int:
+    if n <= 0:
+        return acc
+    a = inplace use(held, acc)
+    b = inplace use(held, a)
+    xs = [inner(3, acc), inner(2, a), inner(3, n)]
+    c = inplace use(held, b)
+    continuation turns(held, n - 1, total(xs) + c)
+
+workflow main(n: int) -> int:
+    held = nocheckpoint inplace hold(n)
+    return inplace turns(held, 3, n)
+"""
+
+
+@pytest.mark.parametrize("spec", [INSIDE, BESIDE, WITHIN], ids=["inside", "beside", "within"])
 @pytest.mark.parametrize("part", range(PARTS))
 def test_what_waits_came_to_counts(part: int, spec: str) -> None:
     files = {"main.wf": spec, "lib.wf": (FOLDER / "lib.wf").read_text(encoding="utf-8")}
