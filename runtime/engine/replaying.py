@@ -304,7 +304,8 @@ class Replaying(Reports):
         if known is not None and known.digest == record.dynamic.digest:
             return  # what it stood in was opened again, which is not told either
         # The unit may be led by another call now, where what came before is known.
-        index = scope.g.ids.get(record.step, index) if kind == "unit" else index
+        holder = scope.g.holder(record.step) if kind == "unit" else None
+        index = index if holder is None else holder
         nodes = self._unit_nodes(scope, index) if kind == "unit" else []
         if not record.dynamic.graph:
             if kind == "unit" and record.step in scope.g.ids:
