@@ -73,7 +73,8 @@ class Reports(Facts):
         self.forget(work.id)
         work.scope.works.discard(work.id)
         if work.kind == "frame" and work.frame is not None:
-            columns = {k: kept(v, True) for k, v in report.columns.items()}
+            keep = work.frame.checkpoint
+            columns = {k: kept(v, keep) for k, v in report.columns.items()}
             self.record(_completed(work.frame.path, "", (0,), columns, report, self.now))
             self._frame_result(work.frame, report.columns)
             return

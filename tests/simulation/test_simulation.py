@@ -15,7 +15,10 @@ from tests.oracle.generate import SMALL, Knobs, program
 from tests.oracle.source import Seeded
 from tests.programs.runner import FOLDER, Case, case_of, cases, read_case
 from tests.simulation.faults import HARSH, NONE, USUAL
-from tests.simulation.verdict import KNOBS, Trial, run, simulate, trial
+from tests.simulation.simulation import Simulation
+from tests.simulation.verdict import KNOBS, Trial, functions, result, run, simulate, trial
+from tests.simulation.world import World
+from wfc.runtime.engine import records as rec
 
 PROGRAMS = 250
 CANCELLED = replace(USUAL, cancel=30)
@@ -75,6 +78,35 @@ def test_corpus(case: Case, optimize: bool) -> None:
     tried = trial(case, optimize)
     for number, faults in enumerate((NONE, USUAL, HARSH) if case.faults else (NONE,)):
         run(tried, Seeded(f"{case.name}/{number}"), faults)
+
+
+NOT_KEPT = """
+from tasks import add
+
+workflow deep(n: int, acc: int) -> int:
+    if n <= 0:
+        return acc
+    continuation deep(n - 1, add(acc, n))
+
+workflow outer(a: int) -> int:
+    sleep(10ms)
+    continuation deep(3, a)
+
+workflow main(a: int) -> int:
+    return add(nocheckpoint outer(a), 1)
+"""
+
+
+@pytest.mark.parametrize("optimize", [True, False], ids=["optimized", "plain"])
+def test_a_workflow_that_is_not_kept_leaves_no_values(optimize: bool) -> None:
+    tried = trial(Case("not_kept", {"main.wf": NOT_KEPT}, "main.wf", {"a": 100}), optimize)
+    world = World(tried.plan, functions(tried.plan), tried.linked)
+    simulation = Simulation(Seeded(1), world, {"a": 100}, {}, NONE)
+    assert result(simulation.run().outcome.value, world) == 107
+    done = [r for _, r in simulation.journal.read() if isinstance(r, rec.Completed)]
+    inside = [column for r in done if "outer" in r.path for column in r.columns.values()]
+    assert inside
+    assert all(isinstance(column, int) for column in inside)  # as many values, but none of them
 
 
 def test_a_chain_leaves_few_records() -> None:
