@@ -15,6 +15,7 @@ import time
 from collections import deque
 from dataclasses import replace
 from functools import cache
+from itertools import count
 from typing import Any
 
 from wfc.runtime.executors.attachment import attach, session_of, shut_down
@@ -45,8 +46,9 @@ def _ray() -> Any:
 
 
 @cache
-def _remote() -> Any:
-    """The Ray task, made once in a process: each new one is exported to the cluster again."""
+def _remote(number: int) -> Any:
+    """One of the Ray tasks that run batches, all the same; made once in a process, as each new one is
+    exported to the cluster again."""
     return _ray().remote(max_retries=0, num_returns="streaming")(run_batch)
 
 
@@ -56,10 +58,11 @@ def _remote() -> Any:
 class _Stream:
     """A Ray task under way: its generator and the batches that were sent to its process."""
 
-    __slots__ = ("batches", "began", "generator", "homes", "killed", "reason", "token")
+    __slots__ = ("batches", "began", "generator", "homes", "killed", "reason", "remote", "token")
 
-    def __init__(self, token: int, generator: Any) -> None:
+    def __init__(self, token: int, remote: int, generator: Any) -> None:
         self.token = token
+        self.remote = remote
         self.generator = generator
         self.batches: deque[int] = deque([token])
         self.homes: set[int] = set()
@@ -89,7 +92,7 @@ class RayTransport:
         self._make = runner
         self._digest = ""
         self._program: list[Any] = []
-        self._tasks: dict[Shape, Any] = {}
+        self._tasks: dict[tuple[int, Shape], Any] = {}
         self._slots: dict[Shape, int] = {}
         self._counted = 0
         self._streams: dict[int, _Stream] = {}
@@ -101,7 +104,7 @@ class RayTransport:
         self._hearing: Any = None
         self._since = time.monotonic()
         self._closed = False
-        self._remote = _remote()
+        _remote(0)
 
     # ------------------------------------------------------------------ Transport
 
@@ -117,10 +120,10 @@ class RayTransport:
         if self._counted != self._attached.counted:
             self._counted = self._attached.counted
             self._slots.clear()
-        count = self._slots.get(shape)
-        if count is None:
-            count = self._slots[shape] = fits(shape, self._attached.nodes)
-        return max(1, count)
+        slots = self._slots.get(shape)
+        if slots is None:
+            slots = self._slots[shape] = fits(shape, self._attached.nodes)
+        return max(1, slots)
 
     def send(self, batch: Batch) -> None:
         """See `Transport`."""
@@ -129,15 +132,23 @@ class RayTransport:
             return
         if self._hub is None and time.monotonic() - self._since > _HUB_AFTER and _several(batch):
             self._start_hub()
-        task = self._tasks.get(batch.shape)
+        remote = self._unblocked()
+        task = self._tasks.get((remote, batch.shape))
         if task is None:
-            options = task_options(batch.shape)
-            task = self._tasks[batch.shape] = self._remote.options(name="wfc", **options)
+            task = _remote(remote).options(name="wfc", **task_options(batch.shape))
+            self._tasks[remote, batch.shape] = task
         hub = (self._name, self._hub)
         envs = {work: self._env(work, env) for work, env in batch.envs.items()}
         bare = replace(batch, envs={}) if envs else batch
         generator = task.remote(self._make, self._digest, self._program, bare, envs, hub)
-        self._streams[batch.id] = self._by_batch[batch.id] = _Stream(batch.id, generator)
+        self._streams[batch.id] = self._by_batch[batch.id] = _Stream(batch.id, remote, generator)
+
+    def _unblocked(self) -> int:
+        """The number of a Ray task of which no process is parked. Ray counts those that block among
+        the ones of their kind that run, and once there are as many as CPUs, it waits for seconds
+        before it begins another."""
+        blocked = {stream.remote for stream in self._streams.values() if stream.homes}
+        return next(number for number in count() if number not in blocked)
 
     def _env(self, work: int, env: dict[str, Value]) -> Any:
         """A reference to a large environment, made once."""

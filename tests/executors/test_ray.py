@@ -41,14 +41,16 @@ def test_an_object_that_never_comes_is_not_waited_for_for_ever(
 
 
 def test_parked_processes_hold_no_cpu(on_ray: Pool) -> None:
-    for id in range(1, 5):  # more than there are CPUs
+    """Nor does Ray let others wait for as long as there are more of them than CPUs."""
+    parked = range(1, 13)
+    for id in parked:
         on_ray.submit(Work(id, "pid", "main", env={"x": Inline(obj=id)}, park=True))
-    pids = values(drain(on_ray, 4))
-    assert len(set(pids)) == 4
-    for id in range(1, 5):
+    pids = values(until(on_ray, lambda out: len(out) == len(parked)))
+    assert len(set(pids)) == len(parked)
+    for id in parked:
         on_ray.submit(Work(10 + id, "home", "main", home=id))
-    assert sorted(values(drain(on_ray, 4))) == sorted(zip(pids, range(1, 5), strict=True))
-    for id in range(1, 5):
+    assert sorted(values(drain(on_ray, len(parked)))) == sorted(zip(pids, parked, strict=True))
+    for id in parked:
         on_ray.release(id)
 
 
