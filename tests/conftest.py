@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import secrets
+import shutil
 import signal
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,13 +43,31 @@ for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, lambda number, frame: None)
 
 
+@pytest.hookimpl(tryfirst=True)  # before groups are looked at
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Quick tests first, those on Ray last: most mistakes then show within seconds."""
+    """Quick tests first: most mistakes then show within seconds.
+
+    Then one process takes those on Ray, all of them, while another begins with the slow ones: of
+    two that are busy to the end, none waits for the other.
+    """
 
     def weight(item: pytest.Item) -> int:
-        return 2 * bool(item.get_closest_marker("ray")) + bool(item.get_closest_marker("slow"))
+        ray, slow = (item.get_closest_marker(name) is not None for name in ("ray", "slow"))
+        return 1 + slow if ray else 3 * slow
 
+    for item in items:
+        if item.get_closest_marker("ray"):
+            item.add_marker(pytest.mark.xdist_group("ray"))
     items.sort(key=weight)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ray_folder() -> Iterator[None]:
+    """A folder of this process for what Ray keeps, so that no Ray here is met elsewhere, and that
+    nothing stays behind. Its name is short: Ray makes sockets far below it."""
+    os.environ["RAY_TMPDIR"] = folder = tempfile.mkdtemp(prefix="wfc", dir="/tmp")
+    yield
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +83,7 @@ def store(tmp_path: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def ray_session() -> Iterator[str]:
+def ray_session(ray_folder: None) -> Iterator[str]:
     """One private Ray on the loopback interface for all tests; gives its address.
 
     It is started when the first test asks for it, and ended with the session: only what was

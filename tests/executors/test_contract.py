@@ -174,14 +174,3 @@ def test_a_large_environment_is_sent_once_to_a_process(pool: Pool) -> None:
         big = Inline(Inline.encode("x" * (50_000 + id)))
         pool.submit(work(id, 40, "weigh", env={"big": big}))
     assert values(drain(pool, 480)) == [50_000 + id for id in range(1, 13) for _ in range(40)]
-
-
-def test_throughput_is_printed(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
-    rates = []
-    for id in range(1, 5):
-        start = time.perf_counter()
-        pool.submit(work(id, 10_000, "noop"))
-        drain(pool, 10_000)
-        rates.append(10_000 / (time.perf_counter() - start))
-    with capsys.disabled():
-        print("\n10,000 elements that do nothing, per second:", *(f"{rate:,.0f}" for rate in rates))

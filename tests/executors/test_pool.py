@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import random
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.executors.fakes import PROGRAM, Virtual, drain, work
 from wfc.runtime.executors.batching import full
-from wfc.runtime.executors.messages import Batch, Died, Finished, Progress
+from wfc.runtime.executors.messages import Batch, Died, Progress
 from wfc.runtime.executors.pool import Pool
 from wfc.runtime.values import Column, Inline
 from wfc.runtime.work import Done, Lost, Partial, Report, Shape, Work
@@ -310,27 +309,3 @@ def test_a_million_elements_cost_no_memory_each() -> None:
     pool.submit(work(1, 1_000_000))
     job = pool._on.jobs[1]
     assert len(list(job.todo)) == 1
-
-
-@pytest.mark.slow
-def test_the_share_of_the_coordinator_per_batch_is_printed(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    class Quick(Virtual):
-        def _run(self, batch: Batch) -> Any:
-            reports: list[Report] = [
-                Done(piece.id, 0, len(piece.indices), {"f": piece.items.chunks[0]})
-                for piece in batch.works
-                if piece.items
-            ]
-            yield 0.01, [Progress(batch.id, reports, 0.01)]
-            yield 0.0, [Finished(batch.id)]
-
-    virtual = Quick(4, fixed(0.0))
-    pool = pool_of(virtual)
-    pool.submit(work(1, 200_000))
-    start = time.perf_counter()
-    drain(pool, 200_000)
-    spent = time.perf_counter() - start
-    with capsys.disabled():
-        print(f"\n{len(virtual.batches)} batches, {1e6 * spent / len(virtual.batches):.0f} us each")
