@@ -101,10 +101,26 @@ def _loose(source: ir.MapNode, node: ir.MapNode) -> str | None:
     output = next(o for o in source.outputs if o.name == node.source)
     if not any(name in source.body.nodes for name in names(output.value)):
         return f"an element of `{node.source}` does not come from its calls"
-    for id, inner in node.body.nodes.items():
-        free = isinstance(inner, ir.ExprNode) or node.body.dag.pred[id]
-        if not free and not any(name in node.targets for _, name in ir.uses(inner)):
-            return f"`{id}` does not need the element"
+    found = _early(node.body, set(node.targets))
+    return f"`{found}` does not need the element" if found is not None else None
+
+
+def _early(graph: ir.Graph, needed: set[str]) -> str | None:
+    """A call that needs none of these names, nor what is made from them."""
+    needed = set(needed)
+    for id, node in graph.nodes.items():
+        used = {name for _, name in ir.uses(node)}
+        if isinstance(node, ir.BranchNode):
+            used = set(names(node.arms[0].condition))  # nothing inside begins before
+            if not used & needed:
+                inside = (_early(block, needed) for _, block in ir.inner(node))
+                found = next((one for one in inside if one is not None), None)
+                if found is not None:
+                    return found
+        elif isinstance(node, ir.CallNode) and not used & needed:
+            return id
+        if used & needed:
+            needed.update((id, *ir.defines(node)))
     return None
 
 
