@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
+import threading
 import time
 from typing import Any
 
@@ -23,6 +24,22 @@ def total(results: list[int]) -> int:
 
 def add(a: int, b: int) -> int:
     return a + b
+
+
+class Held:
+    """A number that cannot leave its process."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.lock = threading.Lock()
+
+
+def hold(i: int) -> Held:
+    return Held(i)
+
+
+def read(held: Held, i: int) -> int:
+    return held.number + i
 
 
 def nap(seconds: float) -> int:

@@ -22,6 +22,7 @@ def rows(small: int) -> Makers:
     yield 1, lambda: _nested(100 // small)
     yield 1, lambda: _diamond(3_000 // small)
     yield 1, lambda: _retried(3_000 // small)
+    yield 1, lambda: _regions(30 // small)
     yield 6, lambda: values.arrays(400 // small, 1024 * 1024)
     yield 7, lambda: recovery.resumed([n // small for n in (2_500, 5_000, 10_000)], batch="1")
     for order in ("rising", "falling"):
@@ -106,6 +107,27 @@ def _retried(n: int) -> Row:
 
     work = f"fan-out of {n:,} tasks, every tenth fails once"
     return _against(work, n, floor, mine, n * (n - 1) // 2)
+
+
+class _Holder(functions.Held):
+    """As an actor."""
+
+    def read(self, i: int) -> int:
+        return functions.read(self, i)
+
+
+def _regions(n: int) -> Row:
+    """Each holds an object in a process of its own, while a call runs elsewhere."""
+    import ray
+
+    nothing, holder = ray.remote(functions.nothing), ray.remote(_Holder)
+
+    def floor() -> Any:
+        holders = [holder.remote(i) for i in range(n)]
+        return sum(ray.get([h.read.remote(nothing.remote(i)) for i, h in enumerate(holders)]))
+
+    work = f"fan-out of {n} regions, each with a call elsewhere"
+    return _against(work, n, floor, ours("regions", n=n), n * (n - 1))
 
 
 def _ordered(n: int, order: str) -> Row:
