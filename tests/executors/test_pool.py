@@ -16,7 +16,7 @@ from wfc.runtime.executors.batching import full
 from wfc.runtime.executors.messages import Batch, Died, Progress
 from wfc.runtime.executors.pool import Pool
 from wfc.runtime.values import Column, Inline
-from wfc.runtime.work import Done, Lost, Partial, Report, Shape, Work
+from wfc.runtime.work import Done, HomeLost, Lost, Partial, Report, Shape, Work
 
 
 def results(reports: Sequence[Report]) -> dict[int, list[int]]:
@@ -309,3 +309,21 @@ def test_a_million_elements_cost_no_memory_each() -> None:
     pool.submit(work(1, 1_000_000))
     job = pool._on.jobs[1]
     assert len(list(job.todo)) == 1
+
+
+def test_a_process_that_dies_before_it_is_parked_is_lost() -> None:
+    """What waits for it would wait for ever: its result is there, but it never parked."""
+
+    class Dying(Virtual):
+        def _run(self, batch: Batch) -> Any:
+            (piece,) = batch.works
+            done = Done(piece.id, 0, 1, {"f": Column(None, 1, [0])})
+            yield 0.01, [Progress(batch.id, [done], 0.01)]
+            yield 0.01, [Died((batch.id,), "killed by signal 9")]
+
+    pool = pool_of(Dying(2, fixed(0.0)))
+    pool.submit(Work(1, "f", "main", park=True))
+    assert len(drain(pool, 1)) == 1
+    pool.submit(Work(2, "f", "main", home=1))
+    reports = [report for _ in range(10) for report in pool.poll(1.0)]
+    assert reports == [HomeLost(1, "killed by signal 9")]
