@@ -25,8 +25,9 @@ class Core(ABC):  # noqa: B024
     they are of, which was not open yet; `opened` those of these paths that have opened since. `late`:
     such records are being folded in. `grown` are the graphs that go on inside of instances: an element
     (or frame, or node) waits for one at a time. `decisions` are what waits, timers and receives came
-    to (by the path of the scope, and the node) where scopes may be opened again, and `claimed` the ids
-    of the signals among them.
+    to (by the path of the scope, and the node) where scopes may be opened again, `unwritten` those of
+    them that a replay has come to and that the journal does not hold yet, and `claimed` the ids of the
+    signals among them.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -49,6 +50,7 @@ class Core(ABC):  # noqa: B024
         self.claimed: set[str] = set()
         self.unplaced: Signalled | None = None
         self.decisions: dict[tuple[str, str], Any] = {}
+        self.unwritten: dict[tuple[str, str], Any] = {}
         self.signal_ids: set[str] = set()
         self.receivers: dict[str, deque[tuple[Scope, int]]] = {}
         self.homes: dict[int, int] = {}

@@ -161,6 +161,7 @@ class Replaying(Reports):
             ended, self.unsaid = self.unsaid, None
             self.end(ended)
             return
+        self.write_decisions()
         self._untold()
         self._regroup()
         for key, again in list(self.retry_undecided.items()):
@@ -334,6 +335,7 @@ class Replaying(Reports):
             return
         if record.key == DECIDED:
             what = self.decisions[record.path, record.node] = self.load(record.value)
+            self.unwritten.pop((record.path, record.node), None)
             if isinstance(what, str):
                 self.claimed.add(what)
             return

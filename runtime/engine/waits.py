@@ -305,9 +305,17 @@ class Waits(Joins):
         scope.state[("decided", index)] = what
         if not scope.frame.fragile or self.decided(scope, index) is not None:
             return
-        node = scope.g.nodes[index].node.id
-        self.decisions[scope.path, node] = what
-        self.record(Computed(scope.path, node, DECIDED, Inline(obj=what), self.now))
+        at = (scope.path, scope.g.nodes[index].node.id)
+        self.decisions[at] = self.unwritten[at] = what
+        if self.live:
+            self.write_decisions()
+
+    def write_decisions(self) -> None:
+        """Journal what has been decided since, in the replay too: the next one may look at what there
+        is by then in another order."""
+        for (path, node), what in self.unwritten.items():
+            self.record(Computed(path, node, DECIDED, Inline(obj=what), self.now))
+        self.unwritten.clear()
 
     def _fail_decided(
         self, scope: Scope, index: int, text: str, kind: str, causes: Any = ()

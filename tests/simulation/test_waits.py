@@ -87,8 +87,28 @@ workflow main(n: int) -> int:
     return inplace turns(held, 3, n)
 """
 
+GRAPHS = """
+from grown import later
+from tasks import Held, add, hold, merge, mul, total, use
 
-@pytest.mark.parametrize("spec", [INSIDE, BESIDE, WITHIN], ids=["inside", "beside", "within"])
+workflow turns(held: Held, n: int, acc: int) -> int:
+    if n <= 0:
+        return acc
+    ready, late = wait(1 of [later(acc), later(acc + 1)])
+    a = merge(ready, late)
+    b = mul(total(ready), n)
+    c = inplace use(held, a % 50)
+    continuation turns(held, n - 1, (b + c) % 20)
+
+workflow main(n: int) -> int:
+    held = nocheckpoint inplace hold(n)
+    return inplace turns(held, 3, n)
+"""
+
+SPECS = {"inside": INSIDE, "beside": BESIDE, "within": WITHIN, "graphs": GRAPHS}
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_what_waits_came_to_counts(part: int, spec: str) -> None:
     files = {"main.wf": spec, "lib.wf": (FOLDER / "lib.wf").read_text(encoding="utf-8")}
