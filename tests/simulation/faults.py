@@ -48,6 +48,8 @@ HARSH = Faults(
     clock=15,
     crashes=12,
 )
+STORM = replace(USUAL, crash=250, crashes=60)
+"""The coordinator dies at every fourth record: what one replay decides, the next must not undo."""
 
 
 @dataclass(slots=True)
@@ -85,5 +87,7 @@ def draw(source: Source) -> Faults:
     """How much goes wrong in a run: nothing, the usual, or a lot."""
     if not chance(source, 60):
         return NONE
+    if chance(source, 15):
+        return STORM
     drawn = replace(HARSH, losses=2) if chance(source, 30) else USUAL
     return replace(drawn, cancel=8) if chance(source, 20) else drawn

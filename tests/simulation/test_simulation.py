@@ -14,7 +14,7 @@ import pytest
 from tests.oracle.generate import SMALL, Knobs, program
 from tests.oracle.source import Seeded
 from tests.programs.runner import FOLDER, Case, case_of, cases, read_case
-from tests.simulation.faults import HARSH, NONE, USUAL
+from tests.simulation.faults import HARSH, NONE, STORM, USUAL
 from tests.simulation.simulation import Simulation
 from tests.simulation.verdict import KNOBS, Trial, functions, result, run, simulate, trial
 from tests.simulation.world import World
@@ -76,7 +76,7 @@ def test_corpus(case: Case, optimize: bool) -> None:
     if max(map(_number, case.files.values())) > 500:
         pytest.skip("too long for a simulator that looks at each step")
     tried = trial(case, optimize)
-    for number, faults in enumerate((NONE, USUAL, HARSH) if case.faults else (NONE,)):
+    for number, faults in enumerate((NONE, USUAL, HARSH, STORM) if case.faults else (NONE,)):
         run(tried, Seeded(f"{case.name}/{number}"), faults)
 
 

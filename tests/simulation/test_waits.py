@@ -10,7 +10,7 @@ import pytest
 
 from tests.oracle.source import Seeded
 from tests.programs.runner import FOLDER, Case
-from tests.simulation.faults import HARSH, USUAL
+from tests.simulation.faults import HARSH, STORM, USUAL
 from tests.simulation.verdict import run, trial
 
 RUNS = 160
@@ -117,7 +117,7 @@ def test_what_waits_came_to_counts(part: int, spec: str) -> None:
     for optimize in (True, False):
         tried = trial(case, optimize)
         for seed in range(part, RUNS // 2, PARTS):
-            faults = HARSH if seed // PARTS % 2 else USUAL
+            faults = (USUAL, HARSH, STORM)[seed // PARTS % 3]
             counts.update(run(tried, Seeded(f"{seed}/{optimize}"), faults).counts)
     print(dict(counts))
     assert counts["home"] > RUNS / PARTS / 20
