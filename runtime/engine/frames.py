@@ -18,6 +18,7 @@ from wfc.plan.model import (
 from wfc.runtime.engine.ending import Outcome
 from wfc.runtime.engine.evaluate import as_pending, fleeting, message
 from wfc.runtime.engine.flow import NONE, RESULT
+from wfc.runtime.engine.graphs import inner_step
 from wfc.runtime.engine.orphans import Orphans
 from wfc.runtime.engine.records import Hopped
 from wfc.runtime.engine.state import (
@@ -27,8 +28,9 @@ from wfc.runtime.engine.state import (
     Frame,
     Scope,
     Start,
+    enclosing,
 )
-from wfc.runtime.values import Caught, ErrorInfo, Inline, Pending, Value, homes_of
+from wfc.runtime.values import Caught, ErrorInfo, Inline, Pending, Raised, Value, homes_of
 from wfc.runtime.work import Dynamic, HopState
 
 
@@ -119,7 +121,24 @@ class Frames(Orphans):
         scope.children.append(frame)
         scope.state[("frame", index)] = frame
         self.frames[path] = frame
+        self._hand_over(scope, index, frame)
         self.enter(frame, volatile)
+
+    def _hand_over(self, scope: Scope, index: int, frame: Frame) -> None:
+        """A frame knows what a worker had told of it that ran it as a part of a unit."""
+        told = scope.known.pop(index, {})
+        call = scope.g.nodes[index].node.id
+        for at in enclosing(scope):
+            for step in [s for s in at.prefilled if s.startswith((f"{call}/", f"{call}~"))]:
+                told[inner_step(call, step)] = at.prefilled.pop(step)
+        if self._ships(frame):
+            frame.known.update(told)
+        elif "~" not in told:  # otherwise they are of a later hop
+            for step, value in told.items():
+                if step in self.book.workflow(frame.target).ids and not isinstance(
+                    value, HopState | Raised
+                ):
+                    self.orphan(frame.path, step, value)
 
     def enter(self, frame: Frame, volatile: set[str] | None = None) -> None:
         """Start a frame, or its next hop."""

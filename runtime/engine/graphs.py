@@ -293,3 +293,8 @@ def outer_step(node: str, step: str) -> str:
     if not step:
         return node
     return f"{node}{step}" if step.startswith("~") else f"{node}/{step}"
+
+
+def inner_step(node: str, step: str) -> str:
+    """The other way round."""
+    return step.removeprefix(node).removeprefix("/")
