@@ -274,13 +274,15 @@ class Coordinator:
             if isinstance(report, Log):
                 self._print(report)
                 continue
+            if self._outcome is not None:
+                continue  # nothing counts any more, but for what was printed
             if isinstance(report, Failed) and report.error.type == STORAGE_FAILED:
                 # No fault of the task, and nothing for a spec to catch: it runs again on resume.
                 self._trouble = self._trouble or StorageError(report.error.message)
                 continue
             self._carry(engine.handle(report, self._clock()))
-            if self._outcome is not None:
-                return
+        if self._outcome is not None:
+            return
         now = self._clock()
         due = engine.next_due()
         if due is not None and due <= now:

@@ -100,8 +100,9 @@ class Harness:
 
     def echo(self) -> Echo | None:
         """What the task that runs has printed so far, from another thread."""
-        log, feed = self._runner.echo(), self._feed
-        return Echo(feed.batch.id, log) if log is not None and feed is not None else None
+        feed = self._feed
+        log = self._runner.echo() if feed is not None else None  # asked for, it is not told again
+        return Echo(feed.batch.id, log) if feed is not None and log is not None else None
 
     def finished(self) -> Progress | None:
         """What waits behind a call that runs for long, from another thread. It comes once more."""

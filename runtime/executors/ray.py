@@ -20,7 +20,7 @@ from typing import Any
 
 from wfc.runtime.executors.attachment import attach, session_of, shut_down
 from wfc.runtime.executors.cluster import find_address, fits, ray_folder, task_options
-from wfc.runtime.executors.messages import Batch, Died, Finished, Message
+from wfc.runtime.executors.messages import Batch, Died, Echo, Finished, Message
 from wfc.runtime.executors.rayside import Hub, run_batch
 from wfc.runtime.executors.sessions import mark, tidy
 from wfc.runtime.values import Value
@@ -224,11 +224,11 @@ class RayTransport:
             raise
         if self._messages:
             timeout = 0.0
-        watched: dict[Any, _Stream | None] = {
-            stream.generator: stream for stream in self._streams.values()
-        }
+        # The hub first: what a task printed comes before its result.
+        watched: dict[Any, _Stream | None] = {}
         if self._hearing is not None:
             watched[self._hearing] = None
+        watched.update({stream.generator: stream for stream in self._streams.values()})
         if not watched:
             time.sleep(timeout)
         else:
@@ -333,7 +333,8 @@ class RayTransport:
                     stream.killed = stream.killed or time.monotonic()
             return
         self._hearing = self._hub.hear.remote()
-        self._messages += [message for message in heard if message.batch in self._by_batch]
+        # What was printed counts, though the batch may be over.
+        self._messages += [m for m in heard if isinstance(m, Echo) or m.batch in self._by_batch]
 
 
 def _hub_name() -> str:

@@ -16,9 +16,11 @@ from tests.executors.fake_runner import rows
 from tests.executors.fakes import drain, work
 from tests.executors.test_contract import until
 from wfc.runtime.executors import rayside
+from wfc.runtime.executors.harness import Harness
+from wfc.runtime.executors.messages import Echo
 from wfc.runtime.executors.pool import Pool
 from wfc.runtime.values import Inline, Stored
-from wfc.runtime.work import Done, HomeLost, Lost, Shape, Work
+from wfc.runtime.work import Done, HomeLost, Log, Lost, Shape, Work
 
 pytestmark = pytest.mark.ray
 
@@ -98,6 +100,8 @@ import json, os, socket, subprocess, sys
 from tests.executors import fake_runner
 from tests.executors.fake_runner import FakeRunner
 from tests.executors.fakes import PROGRAM, drain, work
+from wfc.runtime.executors.harness import Harness
+from wfc.runtime.executors.messages import Echo
 from wfc.runtime.executors.pool import Pool
 from wfc.runtime.executors.ray import RayTransport
 import cloudpickle
@@ -167,6 +171,8 @@ from ray.cluster_utils import Cluster
 from tests.executors import fake_runner
 from tests.executors.fake_runner import FakeRunner, rows
 from tests.executors.fakes import PROGRAM, drain, work
+from wfc.runtime.executors.harness import Harness
+from wfc.runtime.executors.messages import Echo
 from wfc.runtime.executors.pool import Pool
 from wfc.runtime.executors.ray import RayTransport
 from wfc.runtime.work import Lost, Shape, Work
@@ -243,3 +249,20 @@ def test_a_hub_that_dies_is_made_anew(on_ray: Pool) -> None:
     on_ray.submit(Work(3, "home", "main", home=2))
     assert values(drain(on_ray, 1)) == [(pid, 2)]
     on_ray.release(2)
+
+
+def test_what_was_printed_counts_though_its_batch_is_over(on_ray: Pool) -> None:
+    import ray
+
+    transport: Any = on_ray._transport
+    log = Log(1, 0, "", "the beginning", "main/talk")
+    ray.get(transport._start_hub().tell.remote(Echo(99, log)))
+    assert until(on_ray, lambda out: bool(out)) == [log]
+
+
+def test_what_is_printed_is_left_where_it_is_while_nothing_runs() -> None:
+    class Printing:
+        def echo(self) -> Log:
+            raise AssertionError("it would be lost")
+
+    assert Harness(Printing()).echo() is None  # type: ignore[arg-type]
