@@ -16,7 +16,6 @@ from tests.executors.fake_runner import rows
 from tests.executors.fakes import drain, work
 from tests.executors.test_contract import until
 from wfc.runtime.executors import rayside
-from wfc.runtime.executors.harness import Harness
 from wfc.runtime.executors.messages import Echo
 from wfc.runtime.executors.pool import Pool
 from wfc.runtime.values import Inline, Stored
@@ -100,8 +99,6 @@ import json, os, socket, subprocess, sys
 from tests.executors import fake_runner
 from tests.executors.fake_runner import FakeRunner
 from tests.executors.fakes import PROGRAM, drain, work
-from wfc.runtime.executors.harness import Harness
-from wfc.runtime.executors.messages import Echo
 from wfc.runtime.executors.pool import Pool
 from wfc.runtime.executors.ray import RayTransport
 import cloudpickle
@@ -171,8 +168,6 @@ from ray.cluster_utils import Cluster
 from tests.executors import fake_runner
 from tests.executors.fake_runner import FakeRunner, rows
 from tests.executors.fakes import PROGRAM, drain, work
-from wfc.runtime.executors.harness import Harness
-from wfc.runtime.executors.messages import Echo
 from wfc.runtime.executors.pool import Pool
 from wfc.runtime.executors.ray import RayTransport
 from wfc.runtime.work import Lost, Shape, Work
@@ -258,11 +253,3 @@ def test_what_was_printed_counts_though_its_batch_is_over(on_ray: Pool) -> None:
     log = Log(1, 0, "", "the beginning", "main/talk")
     ray.get(transport._start_hub().tell.remote(Echo(99, log)))
     assert until(on_ray, lambda out: bool(out)) == [log]
-
-
-def test_what_is_printed_is_left_where_it_is_while_nothing_runs() -> None:
-    class Printing:
-        def echo(self) -> Log:
-            raise AssertionError("it would be lost")
-
-    assert Harness(Printing()).echo() is None  # type: ignore[arg-type]
