@@ -109,18 +109,21 @@ def _early(graph: ir.Graph, needed: set[str]) -> str | None:
     """A call that needs none of these names, nor what is made from them."""
     needed = set(needed)
     for id, node in graph.nodes.items():
-        used = {name for _, name in ir.uses(node)}
-        if isinstance(node, ir.BranchNode):
-            used = set(names(node.arms[0].condition))  # nothing inside begins before
-            if not used & needed:
-                inside = (_early(block, needed) for _, block in ir.inner(node))
-                found = next((one for one in inside if one is not None), None)
-                if found is not None:
-                    return found
-        elif isinstance(node, ir.CallNode) and not used & needed:
-            return id
+        if isinstance(
+            node, ir.BranchNode
+        ):  # nothing inside begins before its first condition is there
+            used = set(names(node.arms[0].condition))
+        else:
+            used = {name for _, name in ir.uses(node)}
         if used & needed:
             needed.update((id, *ir.defines(node)))
+        elif isinstance(node, ir.CallNode):
+            return id
+        else:
+            inside = (_early(block, needed) for _, block in ir.inner(node))
+            found = next((one for one in inside if one is not None), None)
+            if found is not None:
+                return found
     return None
 
 

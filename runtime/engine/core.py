@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from abc import ABC
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,7 +14,7 @@ from wfc.runtime.engine.state import Dispatch, Fan, Frame, Scope
 from wfc.runtime.values import Chunk, Value
 
 
-class Core(ABC):  # noqa: B024
+class Core:
     """What the parts of the engine share: the registries, the agenda, and the effects so far.
 
     Nothing here recurses: a step puts what follows from it on the agenda, so that ten thousand

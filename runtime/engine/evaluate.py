@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -94,7 +94,7 @@ def fleeting(value: Value | Dynamic) -> bool:
     return any(map(fleeting, held(value)))
 
 
-class Evaluating(Core):
+class Evaluating(Core, ABC):
     """Looks names up, and computes expressions."""
 
     @abstractmethod

@@ -10,7 +10,7 @@ from wfc.plan.model import BranchNode, CallNode, ExprNode
 from wfc.runtime.engine.columns import boxed
 from wfc.runtime.engine.evaluate import fleeting, hollow
 from wfc.runtime.engine.fans import is_absent
-from wfc.runtime.engine.graphs import forgets
+from wfc.runtime.engine.graphs import forgets, inner_step
 from wfc.runtime.engine.growing import Growing
 from wfc.runtime.engine.records import Attempted
 from wfc.runtime.engine.state import DONE, HELD, RUNNING, WAITING, Fan, Frame, Scope
@@ -85,7 +85,7 @@ class Facts(Growing):
         if at is None and not isinstance(value, HopState | Raised | Hollow):
             scope.prefilled[step] = value
         elif at is not None and not fleeting(value):
-            scope.known.setdefault(at, {})[_inner_step(hopped, rest)] = value
+            scope.known.setdefault(at, {})[inner_step(hopped, rest)] = value
 
     def _advance(
         self, kind: str, scope: Scope, fan: Fan | None, frame: Frame | None, index: int, step: str,
@@ -109,7 +109,7 @@ class Facts(Growing):
                     self.counts["done"] += 1
                     self.settle(scope, at, value, not self.keeps(scope, at) or fleeting(value))
             else:
-                scope.known.setdefault(at, {})[_inner_step(hopped, rest)] = value
+                scope.known.setdefault(at, {})[inner_step(hopped, rest)] = value
 
     def _unreported(self, scope: Scope, nodes: Sequence[int], at: int = -1) -> list[int]:
         """What a unit had run, though it was not told of: all before a call that is done, or has got
@@ -157,7 +157,7 @@ class Facts(Growing):
                 known = scope.prefilled
             else:
                 known = scope.known.setdefault(index_of, {})
-                at = _inner_step(hopped, rest)
+                at = inner_step(hopped, rest)
         for step in [s for s in known if s.startswith((f"{at}/", f"{at}~")) or not at]:
             del known[step]
         known[f"{at}~"] = state
@@ -171,7 +171,7 @@ class Facts(Growing):
             if at is None:
                 scope.prefilled[step] = fact
             else:
-                scope.known.setdefault(at, {})[_inner_step(hopped, rest)] = fact
+                scope.known.setdefault(at, {})[inner_step(hopped, rest)] = fact
         else:
             self._advance(kind, scope, fan, frame, index, step, fact)
 
@@ -255,11 +255,6 @@ class Facts(Growing):
                 self.dispatch(scope, todo[0], todo)
 
         self._at(scope, f"{scope.path}/{scope.g.nodes[at].node.id}!retry", record, again)
-
-
-def _inner_step(hopped: str, rest: str) -> str:
-    """A relative path inside a node: `~3/step`, `step`, or `~` for where a frame has hopped to."""
-    return f"{hopped}/{rest}" if hopped and rest else hopped or rest
 
 
 def told(columns: Mapping[str, Chunk | int], name: str) -> Value:

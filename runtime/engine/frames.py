@@ -30,7 +30,7 @@ from wfc.runtime.engine.state import (
     Start,
     enclosing,
 )
-from wfc.runtime.values import Caught, ErrorInfo, Inline, Pending, Raised, Value, homes_of
+from wfc.runtime.values import Caught, ErrorInfo, Inline, Pending, Value, homes_of
 from wfc.runtime.work import Dynamic, HopState
 
 
@@ -121,24 +121,20 @@ class Frames(Orphans):
         scope.children.append(frame)
         scope.state[("frame", index)] = frame
         self.frames[path] = frame
-        self._hand_over(scope, index, frame)
+        if self._ships(frame):
+            self._hand_over(scope, index, frame)
         self.enter(frame, volatile)
 
     def _hand_over(self, scope: Scope, index: int, frame: Frame) -> None:
         """A frame knows what a worker had told of it that ran it as a part of a unit."""
         told = scope.known.pop(index, {})
-        call = scope.g.nodes[index].node.id
         for at in enclosing(scope):
-            for step in [s for s in at.prefilled if s.startswith((f"{call}/", f"{call}~"))]:
-                told[inner_step(call, step)] = at.prefilled.pop(step)
-        if self._ships(frame):
-            frame.known.update(told)
-        elif "~" not in told:  # otherwise they are of a later hop
-            for step, value in told.items():
-                if step in self.book.workflow(frame.target).ids and not isinstance(
-                    value, HopState | Raised
-                ):
-                    self.orphan(frame.path, step, value)
+            for step in list(at.prefilled):
+                holder, hopped, rest = scope.g.split_step(step)
+                if holder == index and (hopped or rest):
+                    told[inner_step(hopped, rest)] = at.prefilled.pop(step)
+        told.pop("", None)  # that call itself, not to be gone on with
+        frame.known = told
 
     def enter(self, frame: Frame, volatile: set[str] | None = None) -> None:
         """Start a frame, or its next hop."""

@@ -295,6 +295,6 @@ def outer_step(node: str, step: str) -> str:
     return f"{node}{step}" if step.startswith("~") else f"{node}/{step}"
 
 
-def inner_step(node: str, step: str) -> str:
-    """The other way round."""
-    return step.removeprefix(node).removeprefix("/")
+def inner_step(hopped: str, rest: str) -> str:
+    """A relative path inside a node: `~3/step`, `step`, or `~` for where a frame has hopped to."""
+    return f"{hopped}/{rest}" if hopped and rest else hopped or rest

@@ -104,7 +104,6 @@ class RayTransport:
         self._hearing: Any = None
         self._since = time.monotonic()
         self._closed = False
-        _remote(0)
 
     # ------------------------------------------------------------------ Transport
 
