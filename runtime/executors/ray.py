@@ -56,13 +56,17 @@ def _remote(number: int) -> Any:
 
 
 class _Stream:
-    """A Ray task under way: its generator and the batches that were sent to its process."""
+    """A Ray task under way: its generator, the batches that were sent to its process, and the hub that
+    it was told of."""
 
-    __slots__ = ("batches", "began", "generator", "homes", "killed", "reason", "remote", "token")
+    __slots__ = (
+        "batches", "began", "generator", "homes", "hub", "killed", "reason", "remote", "token",
+    )  # fmt: skip
 
-    def __init__(self, token: int, remote: int, generator: Any) -> None:
+    def __init__(self, token: int, remote: int, hub: str, generator: Any) -> None:
         self.token = token
         self.remote = remote
+        self.hub = hub
         self.generator = generator
         self.batches: deque[int] = deque([token])
         self.homes: set[int] = set()
@@ -140,7 +144,8 @@ class RayTransport:
         envs = {work: self._env(work, env) for work, env in batch.envs.items()}
         bare = replace(batch, envs={}) if envs else batch
         generator = task.remote(self._make, self._digest, self._program, bare, envs, hub)
-        self._streams[batch.id] = self._by_batch[batch.id] = _Stream(batch.id, remote, generator)
+        stream = _Stream(batch.id, remote, self._name, generator)
+        self._streams[batch.id] = self._by_batch[batch.id] = stream
 
     def _unblocked(self) -> int:
         """The number of a Ray task of which no process is parked. Ray counts those that block among
@@ -299,7 +304,14 @@ class RayTransport:
                 self._by_batch.pop(message.batch, None)
                 stream.homes.update(message.parked)
                 self._start_hub()
+                self._give_up(stream)
         self._messages += messages
+
+    def _give_up(self, stream: _Stream) -> None:
+        """End a process that has parked and waits for the orders of a hub that is gone."""
+        if stream.homes and stream.hub != self._name:
+            stream.reason = stream.reason or "the hub is gone"
+            stream.killed = stream.killed or time.monotonic()
 
     def _ended(self, stream: _Stream) -> None:
         del self._streams[stream.token]
@@ -327,9 +339,7 @@ class RayTransport:
             self._hub = self._hearing = None
             self._name = _hub_name()
             for stream in self._streams.values():
-                if stream.homes:
-                    stream.reason = stream.reason or "the hub is gone"
-                    stream.killed = stream.killed or time.monotonic()
+                self._give_up(stream)
             return
         self._hearing = self._hub.hear.remote()
         # What was printed counts, though the batch may be over.

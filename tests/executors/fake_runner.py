@@ -77,6 +77,7 @@ class FakeRunner:
     def call(self, work: Work, item: Any) -> Any:
         if work.park:
             self.kept[work.id] = item
+            FUNCTIONS[work.graph](item)
             return os.getpid()
         if work.home is not None:
             item = self.kept[work.home]

@@ -246,6 +246,18 @@ def test_a_hub_that_dies_is_made_anew(on_ray: Pool) -> None:
     on_ray.release(2)
 
 
+def test_a_process_that_parks_when_its_hub_is_gone_is_lost(on_ray: Pool) -> None:
+    import ray
+
+    transport: Any = on_ray._transport
+    on_ray.submit(Work(1, "nap", "main", env={"x": Inline(obj=3.0)}, park=True))
+    ray.kill(transport._start_hub())
+    reports = until(on_ray, lambda out: transport._hub is None or bool(out))
+    assert not reports, "the hub is gone before the process parks"
+    reports = until(on_ray, lambda out: any(isinstance(r, HomeLost) for r in out))
+    assert [type(report) for report in reports] == [Done, HomeLost]
+
+
 def test_what_was_printed_counts_though_its_batch_is_over(on_ray: Pool) -> None:
     import ray
 
