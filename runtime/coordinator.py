@@ -228,7 +228,10 @@ class Coordinator:
             (row.seq, RECORDS.unpack(row.data)) for row in self._store.journal.read(self._run_id)
         ]
         empty = not kept
-        for seq, record in without_failure(kept):
+        kept = without_failure(kept)
+        for _, record in kept:
+            self._engine.foresee(record)
+        for seq, record in kept:
             if isinstance(record, Ended):
                 self._outcome = record
             if (

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from wfc.plan.model import BranchNode, CallNode, ExprNode, Graph
-from wfc.runtime.engine.evaluate import as_pending, element_of, hollow
+from wfc.runtime.engine.evaluate import as_pending, element_of
 from wfc.runtime.engine.graphs import NodeInfo, outer_step
 from wfc.runtime.engine.records import (
     Submit,
@@ -275,9 +275,9 @@ class Building(Waits):
 
     def _items_missing(self, fan: Fan, work: Dispatch, indices: Sequence[int]) -> bool:
         """Whether elements have to be made again before they can be shipped; that is under way."""
-        if fan.items is not None and not hollow(fan.items):
+        if fan.items is not None and not self.gone(fan.items):
             return False
-        lost = [k for k in indices if hollow(self.item(fan, k))]
+        lost = [k for k in indices if self.gone(self.item(fan, k))]
         if not lost:
             return False
 
@@ -293,14 +293,16 @@ class Building(Waits):
         if frame is None or frame.workflow is None:
             return None
         frame.args.update({n: work.scope.values[n] for n in frame.args if n in work.scope.values})
-        bad = [n for n, v in frame.args.items() if hollow(v)]
+        bad = [n for n, v in frame.args.items() if self.gone(v)]
         if bad:
             env = self._env(work, work.scope, bad, (), set())
             if env is None:
                 return None
             frame.args.update(env)
         home = self.home_among(frame.args.values())
-        self.move(work, frame.home if home is None else home)
+        self.move(work, self.home_around(frame) if home is None else home)
+        if self._before_home(work):
+            return None
         return Work(
             id=work.id,
             graph=frame.target,
@@ -334,6 +336,7 @@ class Building(Waits):
             nodes=("$x",),
             env=env,
             home=work.home,
+            park=work.park,
             explode=explode,
             checkpoint=key in ("keep", "return") or scope.frame.checkpoint,
             dynamic=dynamic,

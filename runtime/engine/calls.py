@@ -22,6 +22,8 @@ from wfc.runtime.engine.state import (
     Frame,
     Scope,
     enclosing,
+    hosts,
+    inplace_call,
 )
 from wfc.runtime.values import Raised, Value, homes_of
 from wfc.runtime.work import HopState
@@ -73,11 +75,13 @@ class Calls(Branches):
             body = scope.g.inner[scope.g.nodes[work.node].node.id]
             calls = [info.node for info in body.nodes]
         inplace = next((c for c in calls if isinstance(c, CallNode) and c.inplace), None)
-        if frame.home is not None:
-            self.move(work, frame.home if inplace is not None else None)
+        if (home := self.home_of(frame)) is not None:
+            self.move(work, home if inplace is not None else None)
             return
-        parks = inplace is not None and work.kind == "unit"  # a slice of a fan-out keeps no process
-        found = self._region_around(frame) if parks else None
+        found = self._region_around(frame) if inplace is not None else None
+        if found is not None and work.kind == "map":
+            self.move(work, self._process_of(*found))
+            return
         found = found or self._region_of(scope, inplace, [scope.g.nodes[i].node.id for i in nodes])
         if found is None:
             return
@@ -132,19 +136,36 @@ class Calls(Branches):
     def _region_around(self, frame: Frame) -> tuple[Scope, str] | None:
         """The region of the call of a frame that is to be at home where its caller is, when nothing has
         run there yet."""
-        at: Frame | None = frame
-        while at is not None and at.bound and at.home is None and at.caller is not None:
-            scope, index = at.caller
-            node = scope.g.nodes[index].node
-            found = self._region_of(scope, node, []) if isinstance(node, CallNode) else None
-            if found is not None:
-                return found
-            at = scope.frame
-        return None
+        found: tuple[Scope, str] | None = None
+        if self.home_of(frame) is None:
+            for called in map(inplace_call, hosts(frame)):
+                if called is not None:  # the outermost: what is called there is at home there
+                    found = self._region_of(*called, []) or found
+        return found
+
+    def _process_of(self, at: Scope, name: str) -> int:
+        """The process of a region. Only a unit can make its own process that: if there is none yet,
+        a work that does nothing else keeps one."""
+        home = at.regions.get(name)
+        if home is None or home not in self.homes:
+            work = self.new_work("expr", at, at.g.index[at.g.graph.regions[name].nodes[0]])
+            work.nodes, work.park = [], True
+            self.expr_jobs[work.id] = ("process", ["lit", None], False)
+            at.works.add(work.id)
+            home = at.regions[name] = work.id
+            self.homes[home] = 0
+        return home
+
+    def home_around(self, frame: Frame) -> int | None:
+        """The process that a whole frame has to run in: its home, or what is going to be that."""
+        found = self._region_around(frame)
+        return self.home_of(frame) if found is None else self._process_of(*found)
 
     def _region_home(self, scope: Scope, node: Node) -> int | None:
         """The process of the region that an inplace call of a workflow belongs to."""
-        found = self._region_of(scope, node, []) if isinstance(node, CallNode) else None
+        if not isinstance(node, CallNode):
+            return None
+        found = self._region_around(scope.frame) or self._region_of(scope, node, [])
         if found is None:
             return None
         home = found[0].regions.get(found[1])

@@ -10,7 +10,7 @@ from typing import Any
 from wfc.plan.model import Plan
 from wfc.runtime.engine.graphs import Book
 from wfc.runtime.engine.records import Append, Effect, Ended, Record, Signalled
-from wfc.runtime.engine.state import Dispatch, Fan, Frame, Scope
+from wfc.runtime.engine.state import Dispatch, Fan, Frame, Scope, hosts
 from wfc.runtime.values import Chunk, Value
 
 
@@ -26,7 +26,8 @@ class Core:
     (or frame, or node) waits for one at a time. `decisions` are what waits, timers and receives came
     to (by the path of the scope, and the node) where scopes may be opened again, `unwritten` those of
     them that a replay has come to and that the journal does not hold yet, and `claimed` the ids of the
-    signals among them.
+    signals among them, with who took each. `unsure`: something has waited for values that are not kept,
+    to be read by a worker or to be made again; a replay does not, so it may come to other decisions.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -46,10 +47,11 @@ class Core:
         self.timers: list[tuple[float, str]] = []
         self.timer_calls: dict[str, Callable[[], None]] = {}
         self.signals: dict[str, dict[str, Value]] = {}
-        self.claimed: set[str] = set()
+        self.claimed: dict[str, tuple[str, str]] = {}
         self.unplaced: Signalled | None = None
         self.decisions: dict[tuple[str, str], Any] = {}
         self.unwritten: dict[tuple[str, str], Any] = {}
+        self.unsure = False
         self.signal_ids: set[str] = set()
         self.receivers: dict[str, deque[tuple[Scope, int]]] = {}
         self.homes: dict[int, int] = {}
@@ -123,6 +125,11 @@ class Core:
             if at is not None and at in self.homes:
                 self.homes[at] += change
         work.home = home
+
+    def home_of(self, frame: Frame) -> int | None:
+        """The process that a frame is at home in, if there is one: its own, or its caller's."""
+        homes = (at.home for at in hosts(frame))
+        return next((home for home in homes if home in self.homes), None)
 
     def forget(self, work: int) -> Dispatch | None:
         """Take a work off the books; gives what it was."""

@@ -35,7 +35,7 @@ class Elements(Fans):
             if fan.status[k] != WAITING:
                 continue
             item = self.item(fan, k)
-            if hollow(item) and self.live:
+            if self.live and self.gone(item):
                 self.revive_items(fan, [k], lambda k=k: self._requeue(fan, node, k))  # type: ignore[misc]
                 continue
             fan.status[k] = RUNNING

@@ -210,6 +210,7 @@ class Evaluating(Core, ABC):
             arrived(known)
             return
         self.undecided[scope.path, node, key] = (scope, arrived)
+        self.unsure |= self.live and lazy and volatile
         work = self.new_work("expr", scope, index)
         work.nodes = []
         scope.works.add(work.id)

@@ -116,7 +116,7 @@ class Frames(Orphans):
             self.keeps(scope, index), args=args, parent=scope.frame, caller=(scope, index),
         )  # fmt: skip
         if isinstance(node, CallNode) and node.inplace:
-            frame.home = scope.frame.home or self._region_home(scope, node)
+            frame.home = self.home_of(scope.frame) or self._region_home(scope, node)
             frame.bound = scope.frame.bound or self._region_of(scope, node, []) is not None
         scope.children.append(frame)
         scope.state[("frame", index)] = frame
@@ -260,9 +260,13 @@ class Frames(Orphans):
                 # It is as it was before it had what cannot leave its process.
                 frame.bound = False
                 self.leave_home(frame)
+                frame.home = None
             given = {**args, "$catch": Inline(obj=frame.catches)} if frame.catches else args
             frame.stands = HopState(frame.hop, node.target, node.callee, given, tuple(node.where))
             self.record(Hopped(frame.path, "", 0, "", frame.stands, self.now))
+        elif node.inplace and self.home_of(frame) is None:
+            frame.home = self.home_among(args.values())
+            frame.bound = frame.bound or frame.home is not None
         lingering = [*frame.lingering, *([old] if old is not None else [])]
         needed = {id(_outermost(fan.scope)) for fan in kept_fans}
         homes = {home for value in args.values() for home in homes_of(value)}
@@ -401,6 +405,9 @@ class Frames(Orphans):
         workflows = self.plan.workflows
         frame.workflow = workflows.get(start.target) if start.dynamic is None else None
         frame.checkpoint, frame.bound, frame.catches = start.checkpoint, start.bound, start.catches
+        if not frame.bound:
+            self.leave_home(frame)
+            frame.home = None
         frame.first = None
         self.enter(frame)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from wfc.runtime.engine.elements import Elements
-from wfc.runtime.engine.evaluate import ITEMS_AGAIN, hollow
+from wfc.runtime.engine.evaluate import ITEMS_AGAIN
 from wfc.runtime.engine.fans import is_absent
 from wfc.runtime.engine.state import (
     DONE,
@@ -57,7 +57,7 @@ class Joins(Elements):
                 over[0] = True
                 found = [self.member_value(fan, pending.node, k) for k in pending.indices]
                 rows = Rows([[v for v in found if not (fan.sparse and is_absent(v))]])
-                if whole and self.live and hollow(rows):
+                if whole and self.live and self.gone(rows):
                     self.remake_pending(pending, lambda: self.join(pending, then, fail, whole))
                 else:
                     then(rows)
@@ -70,7 +70,7 @@ class Joins(Elements):
     def remake_pending(self, pending: Pending, then: Callable[[], None]) -> None:
         """Have those members made again whose results were not kept."""
         fan = self.fans[pending.scope, pending.node]
-        lost = [k for k in pending.indices if hollow(self.member_value(fan, pending.node, k))]
+        lost = [k for k in pending.indices if self.gone(self.member_value(fan, pending.node, k))]
         if fan.members is None:
             self.remake_members(fan, lost, then)
             return
@@ -95,7 +95,7 @@ class Joins(Elements):
             if column is None:
                 lost.update(range(fan.count))
                 continue
-            lost.update(k for k in range(fan.count) if hollow(column.get(k)))
+            lost.update(k for k in range(fan.count) if self.gone(column.get(k)))
         if lost:
             self.remake_members(fan, sorted(lost), None)
         else:
@@ -146,6 +146,7 @@ class Joins(Elements):
 
     def remake_members(self, fan: Fan, indices: list[int], then: Callable[[], None] | None) -> None:
         """Run elements again whose results were not kept."""
+        self.unsure |= self.live
         node = self.map_node(fan)
         again = [k for k in indices if fan.status[k] == DONE]
         if then is not None:
@@ -160,7 +161,7 @@ class Joins(Elements):
         for step, column in fan.columns.items():
             for k in again if not step.startswith("=") else ():
                 kept = column.get(k)
-                if not hollow(kept) and not is_absent(kept):
+                if not self.gone(kept) and not is_absent(kept):
                     fan.known.setdefault(k, {})[step] = kept
             column.forget(again)
         fan.left += len(again)
@@ -182,6 +183,7 @@ class Joins(Elements):
 
     def remake_items(self, fan: Fan, then: Callable[[], None]) -> None:
         """Make the elements of a fan-out again, whose list was not kept: once for all that ask."""
+        self.unsure |= self.live
         scope, index = fan.scope, fan.node
         waiting: list[Callable[[], None]] = scope.state.setdefault((ITEMS_AGAIN, index), [])
         waiting.append(then)

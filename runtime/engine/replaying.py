@@ -334,10 +334,8 @@ class Replaying(Reports):
         if record.key == ITEMS_AGAIN:
             return
         if record.key == DECIDED:
-            what = self.decisions[record.path, record.node] = self.load(record.value)
+            self.foresee(record)
             self.unwritten.pop((record.path, record.node), None)
-            if isinstance(what, str):
-                self.claimed.add(what)
             return
         at = (record.path, record.node, record.key)
         entry = self.undecided.get(at)
@@ -349,6 +347,14 @@ class Replaying(Reports):
             return  # it could not be kept, so it is asked for again
         self.retry_undecided.pop(at, None)
         entry[1](record.value)
+
+    def foresee(self, record: Record) -> None:
+        """Look at a record that is about to be replayed: what something came to has to be known before
+        it is open, since what it waits for may be there sooner than it was."""
+        if isinstance(record, Computed) and record.key == DECIDED:
+            what = self.decisions[record.path, record.node] = self.load(record.value)
+            if isinstance(what, str):
+                self.claimed[what] = (record.path, record.node)
 
     def _forget_expr(self, record: Computed) -> None:
         for work_id, (key, _, _) in list(self.expr_jobs.items()):

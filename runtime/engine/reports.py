@@ -126,6 +126,7 @@ class Reports(Facts):
         scope.works.discard(work.id)
         node = scope.g.nodes[work.node].node.id
         value = only(report.columns["$x"])
+        self.home_decided(work.id)
         entry = self.undecided.get((scope.path, node, key))
         if entry is None:
             return
@@ -392,15 +393,25 @@ class Reports(Facts):
                 self._submit_again(work)
 
     def _submit_again(self, work: Dispatch) -> None:
-        """Give out once more what is left of a work. A slice gets another id: reports that are still
-        on their way count its elements as they were."""
-        if work.kind != "map" or work.fan is None:
+        """Give out once more what is left of a work. But for a unit by another id: reports may still
+        be on their way, which tell of what is gone, or count a slice's elements as they were."""
+        if work.kind == "unit":
             self.unpark(work)
             work.submitted = False
             self.ready[work.id] = work
             return
-        fan = work.fan
+        job = self.expr_jobs.get(work.id)
         self.drop_work(work.id)
+        if work.fan is None:
+            again = self.new_work(work.kind, work.scope, work.node, nodes=[], frame=work.frame)
+            work.scope.works.discard(work.id)
+            work.scope.works.add(again.id)
+            if job is not None:
+                self.expr_jobs[again.id] = job
+            if work.frame is not None:
+                work.frame.work = again.id
+            return
+        fan = work.fan
         fan.works.discard(work.id)
         here = (k for offset, k in enumerate(work.indices) if offset not in work.gone)
         left = [k for k in here if fan.status[k] == RUNNING]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from wfc.plan.model import WorkflowDef
+from wfc.plan.model import CallNode, WorkflowDef
 from wfc.runtime.engine.columns import Segments
 from wfc.runtime.engine.graphs import GraphInfo
 from wfc.runtime.values import (
@@ -218,6 +218,24 @@ class Start:
             frame.target, frame.args, frame.dynamic, frame.hop, frame.known, frame.checkpoint,
             frame.bound, frame.catches,
         )  # fmt: skip
+
+
+def hosts(frame: Frame) -> Iterator[Frame]:
+    """A frame, and those whose process is its own too: its caller, if that calls it inplace, and so on."""
+    at: Frame | None = frame
+    while at is not None:
+        yield at
+        called = inplace_call(at)
+        at = called[0].frame if called is not None else None
+
+
+def inplace_call(frame: Frame) -> tuple[Scope, CallNode] | None:
+    """The call that opened a frame, if that was inplace, and the scope that it stands in."""
+    if not frame.bound or frame.caller is None:
+        return None
+    scope, index = frame.caller
+    node = scope.g.nodes[index].node
+    return (scope, node) if isinstance(node, CallNode) and node.inplace else None
 
 
 @dataclass(slots=True)

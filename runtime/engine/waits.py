@@ -249,7 +249,7 @@ class Waits(Joins):
             again = Waited(rows, value.pending, value.failed, value.timed_out)
             self.settle(scope, index, self._split(scope, index, again), True)
 
-        lost = [k for k in ready if hollow(self.member_value(fan, name, k))]
+        lost = [k for k in ready if self.gone(self.member_value(fan, name, k))]
         if not lost:
             made()
         elif fan.members is None:
@@ -301,9 +301,10 @@ class Waits(Joins):
         return self.decisions.get((scope.path, scope.g.nodes[index].node.id))
 
     def decide(self, scope: Scope, index: int, what: Any) -> None:
-        """Keep what the clock, or who was first, has decided, for a scope that may be opened again."""
+        """Keep what the clock, or who was first, has decided, for a scope that may be opened again, or
+        a replay that may come to something else."""
         scope.state[("decided", index)] = what
-        if not scope.frame.fragile or self.decided(scope, index) is not None:
+        if not (scope.frame.fragile or self.unsure) or self.decided(scope, index) is not None:
             return
         at = (scope.path, scope.g.nodes[index].node.id)
         self.decisions[at] = self.unwritten[at] = what
@@ -435,6 +436,7 @@ class Waits(Joins):
         if record.id in self.signal_ids:
             return
         self.signal_ids.add(record.id)
+        taker = taker or self.claimed.get(record.id)
         waiting = self.receivers.get(record.name, deque())
         if taker is not None:
             at = [(s, i) for s, i in waiting if (s.path, s.g.nodes[i].node.id) == taker]

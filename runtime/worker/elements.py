@@ -102,15 +102,23 @@ class BadResult(Exception):  # noqa: N818 - reported as the element's failure
 def _expression_cell(job: Job, step: Any, value: Any, element: Element) -> Cell:
     try:
         if job.work.explode:
-            return Rows([job.cells.pack([job.cells.cell(v, job.durable) for v in value])])
-        return job.cells.cell(value, job.durable)
+            cells = [_cell(job, f"{step.id}[{i}]", v, element) for i, v in enumerate(value)]
+            return Rows([job.cells.pack(cells)])
+        return _cell(job, step.id, value, element)
     except Unpicklable as error:
-        if job.parked:
-            return _bind(job, step.id, value, element.offset)
         message = f"the value of {step.id} cannot be kept: {error}"
         raise BadResult(_unpicklable(job, element.offset, message, step.where)) from None
     except TypeError as error:
         raise BadResult(expression_error(error, job.path(element.offset), step.where)) from None
+
+
+def _cell(job: Job, name: str, value: Any, element: Element) -> Cell:
+    try:
+        return job.cells.cell(value, job.durable)
+    except Unpicklable:
+        if not job.parked:
+            raise
+        return _bind(job, name, value, element.offset)
 
 
 def _result_cell(job: Job, element: Element) -> Cell:

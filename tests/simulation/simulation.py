@@ -171,6 +171,8 @@ class Simulation:
             return
         self.say(f"replay {len(kept)} records")
         for record in kept:
+            self.engine.foresee(record)
+        for record in kept:
             self.engine.replay(record)
         for path, split in self.splits.items():
             if path in self.engine.splits:

@@ -122,3 +122,51 @@ def test_what_waits_came_to_counts(part: int, spec: str) -> None:
     print(dict(counts))
     assert counts["home"] > RUNS / PARTS / 20
     assert counts["crash"] > RUNS / PARTS / 2
+
+
+READ = """
+from grown import later
+from odd import large, length, plus
+
+workflow read(n: int) -> int:
+    data = nocheckpoint large(70)
+    r = catch nocheckpoint later(n)
+    part = data[n:]
+    m = r.value + n
+    return len(part) - len(part) + m - m
+
+workflow passed(n: int) -> bytes:
+    data = nocheckpoint large(70)
+    return data[n:]
+
+workflow heard_late(n: int) -> int:
+    data = nocheckpoint passed(n)
+    part = data[1:]
+    m = receive("go") after (part)
+    return plus(m, n)
+
+workflow heard(n: int) -> int:
+    m = receive("go")
+    return plus(m, n)
+
+workflow main(n: int) -> list[int]:
+    w = wait(1 of [nocheckpoint read(1), read(2), sleep(10ms)], timeout=20ms)
+    v = wait(2 of [nocheckpoint passed(1), passed(2), nocheckpoint passed(3)], timeout=1s)
+    u = wait(1 of [passed(1), passed(2)])
+    xs = [heard_late(1), heard(2), heard_late(3), heard(4)]
+    k = len(w.ready) + 10 * len(v.ready) + (100 if w.timed_out else 0)
+    return [k, length(u.ready[0]), sum(xs)]
+"""
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_replay_does_not_decide_before_what_workers_read_is_there(part: int) -> None:
+    """An expression over what was not kept is not computed in a replay, and holds nobody up there."""
+    case = Case("read", {"main.wf": READ}, "main.wf", {"n": 1}, {"go": [1, 2, 3, 4]})
+    counts: Counter[str] = Counter()
+    for optimize in (True, False):
+        tried = trial(case, optimize)
+        for seed in range(part, RUNS, PARTS):
+            faults = (USUAL, HARSH, STORM)[seed // PARTS % 3]
+            counts.update(run(tried, Seeded(f"read {seed}/{optimize}"), faults).counts)
+    assert counts["crash"] > RUNS / PARTS / 2
