@@ -5,7 +5,8 @@ nor do anything is dropped: an expression that nobody uses may still raise, and 
 its effect. (That a value is never used in the spec is the checks' warning, not this pass's.)
 
 And outputs of branches: lowering gives each name that all arms bind to what comes after. What nobody uses
-there need not leave its arm, and some values could not: objects that only live in their process.
+there need not leave its arm, and some values could not: objects that only live in their process. So it is
+with the lists in between of fan-outs that have become one.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def drop_dead_values(program: ir.Program, notes: Notes) -> None:
 
 
 def drop_dead_outputs(program: ir.Program, notes: Notes) -> None:
-    """Drop the outputs of branches that nothing after the branch uses. (No note: nothing that runs is
+    """Drop the outputs of branches and fan-outs that nothing after them uses. (No note: nothing that runs is
     changed by it.)"""
     for workflow in program.workflows.values():
         todo: list[tuple[ir.Graph, set[str]]] = [(block, set()) for block in workflow.blocks()]
@@ -56,6 +57,8 @@ def drop_dead_outputs(program: ir.Program, notes: Notes) -> None:
                         used.update(node.then.free)
                 for node in part.nodes.values():
                     if isinstance(node, ir.MapNode):
+                        left = [o for o in node.outputs if o.name in used]
+                        node.outputs = left or node.outputs[:1]
                         taken = (n for _, e in ir.element_expressions(node) for n in ir.names(e))
                         todo.append((node.body, set(taken)))
                     elif isinstance(node, ir.BranchNode):
