@@ -58,7 +58,7 @@ def drop_dead_outputs(program: ir.Program, notes: Notes) -> None:
                 for node in part.nodes.values():
                     if isinstance(node, ir.MapNode):
                         left = [o for o in node.outputs if o.name in used]
-                        node.outputs = left or node.outputs[:1]
+                        node.outputs = left or node.outputs[-1:]
                         taken = (n for _, e in ir.element_expressions(node) for n in ir.names(e))
                         todo.append((node.body, set(taken)))
                     elif isinstance(node, ir.BranchNode):

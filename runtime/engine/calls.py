@@ -179,7 +179,9 @@ class Calls(Branches):
             members = {*region.nodes, *([region.hang] if region.hang else [])}
             if home is None or node.id not in members:
                 continue
-            if all(scope.status[scope.g.index[m]] in (DONE, FAILED) for m in members):
+            at = [scope.g.index[m] for m in members]
+            done = all(scope.status[i] in (DONE, FAILED) for i in at)
+            if done and scope.again.isdisjoint(at):
                 if self._outlives(scope, region.nodes) or home in self._leaving_with(scope):
                     continue  # until the scope ends
                 del scope.regions[name]

@@ -104,8 +104,9 @@ class Core:
         self.timer_calls.pop(key, None)
 
     def locate(self, path: str, node: str) -> tuple[Scope, int] | None:
-        """The living scope at `path` that has the node, and the node's number."""
-        for scope in self.scopes.get(path, ()):
+        """The living scope at `path` that has the node, and the node's number: the newest, since one
+        that has ended may still be kept."""
+        for scope in reversed(self.scopes.get(path, ())):
             index = scope.g.ids.get(node)
             if index is not None and scope.alive:
                 return scope, index

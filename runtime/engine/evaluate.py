@@ -390,8 +390,8 @@ class Evaluating(Core, ABC):
         own = node.checkpoint if isinstance(node, CallNode) else True
         return bool(own) and scope.frame.checkpoint
 
-    def output_node(self, scope: Scope, index: int, name: str) -> tuple[Scope, int] | None:
-        """For a name that a branch gives: the scope of the arm taken and the node in it."""
+    def output_of(self, scope: Scope, index: int, name: str) -> tuple[Scope, str] | None:
+        """For a name that a branch gives: the scope of the arm taken, and its name there."""
         node = scope.g.nodes[index].node
         if not isinstance(node, BranchNode) or name not in node.outputs:
             return None
@@ -399,15 +399,16 @@ class Evaluating(Core, ABC):
         if arm is None:
             return None
         inner = node.outputs[name][arm.owner[3]]
-        return None if inner is None else self._place_in(arm, inner)
+        holder = None if inner is None else self._holder_in(arm, inner)
+        return None if inner is None or holder is None else (holder, inner)
 
-    def _place_in(self, scope: Scope, name: str) -> tuple[Scope, int] | None:
-        """The scope and node that provide a name of a block, what follows its branches included."""
+    def _holder_in(self, scope: Scope, name: str) -> Scope | None:
+        """The scope that provides a name of a block, what follows its branches included."""
         if name in scope.g.index:
-            return scope, scope.g.index[name]
+            return scope
         for info in scope.g.nodes:
             then: Scope | None = scope.state.get(("then", info.index))
-            found = self._place_in(then, name) if then is not None else None
+            found = self._holder_in(then, name) if then is not None else None
             if found is not None:
                 return found
         return None

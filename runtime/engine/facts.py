@@ -116,7 +116,8 @@ class Facts(Growing):
         to `at`. Nothing of it is kept, so it is made again if it is needed."""
         last = 0
         for place, i in enumerate(nodes):
-            if (i == at or scope.status[i] == DONE) and isinstance(scope.g.nodes[i].node, CallNode):
+            done = scope.status[i] == DONE and isinstance(scope.g.nodes[i].node, CallNode)
+            if i == at or done:
                 last = place
         found = []
         for i in nodes[:last]:

@@ -381,10 +381,9 @@ class Flow(Evaluating):
         node = where.g.nodes[index].node
         if isinstance(node, BranchNode):
             # The name may be there before the whole arm is done.
-            found = self.output_node(where, index, name)
+            found = self.output_of(where, index, name)
             if found is not None:
-                arm, inner = found
-                self.revive(arm, arm.g.nodes[inner].node.id, lambda: None)
+                self.revive(*found, lambda: None)
                 return
         if index in where.again or where.status[index] != DONE:
             return

@@ -132,6 +132,9 @@ class Growing(Building):
             path, holder = f"{frame.path}/{step}".replace("/~", "~"), scope
         else:
             path, holder = f"{scope.path}/{step}", scope
+            inside = scope.g.holder(step)
+            if inside is not None:
+                self._forget_unreported(scope, nodes, inside)
         child = Frame(
             grew.frame or path, step, None, delivered, holder.frame.checkpoint and grew.checkpoint,
             home=home, dynamic=dynamic, args=dict(dynamic.env), parent=holder.frame, again=resume,

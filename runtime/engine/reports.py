@@ -142,7 +142,9 @@ class Reports(Facts):
         path, node = self._place_of(work)
         index = work.indices[report.offset]
         if not report.kept:
-            if not work.park:
+            if work.park:
+                self._hold(work.scope, report.node, report.value)
+            else:
                 self._advance(
                     work.kind, work.scope, work.fan, work.frame, index, report.node, report.value
                 )

@@ -15,7 +15,8 @@ KNOBS = [SMALL, Knobs(), LARGE, Knobs(splits=True)]
 CONSTRUCTS = [
     " after (", "catch ", "continuation ", "inplace ", "nocheckpoint ", "wait(", "cancel(", "finally:",
     "receive(", "sleep(", "import \"lib.wf\"", " with (", " if ", "elif ", "else:", "task ", " for ",
-    "fail(", "settle(", "concurrency=", "timeout=", " or ", "f\"",
+    "fail(", "settle(", "use_all(", "both_held(", "some_held(", "one_held(",
+    "concurrency=", "timeout=", " or ", "f\"",
 ]  # fmt: skip
 
 

@@ -126,10 +126,11 @@ def test_without_a_change_all_is_kept() -> None:
     count = 0
     for seed in range(60):
         source = Seeded(f"redo {seed}")
-        tried = trial(case_of(program(Seeded(seed), KNOBS[seed % 2])), seed % 3 != 0)
+        made = program(Seeded(seed), KNOBS[seed % 2])
+        tried = trial(case_of(made), seed % 3 != 0)
         records = part_of_a_run(tried, source, set(), Values())
-        if any(map(_of_a_graph, records)):
-            continue
+        if any(map(_of_a_graph, records)) or "turns(" in str(made):
+            continue  # what stands behind an object of a process cannot be told
         kept = redo(records, tried.plan, tried.plan, set())
         count += len(kept)
         # Words about scopes and frames that have ended since are of no use to anybody.

@@ -64,10 +64,12 @@ def _knobs(seed: int) -> Knobs:
     return KNOBS[seed % 2] if seed % 5 else KNOBS[2 + seed % 2]
 
 
-@pytest.mark.parametrize("seed", [538, 77001232])
-def test_programs_that_have_failed(seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "lists"), [(538, False), (77001232, False), (200580, True), (200654, True)]
+)
+def test_programs_that_have_failed(seed: int, lists: bool) -> None:
     """Of each mistake that no short spec shows as often; as long as the generator writes them."""
-    simulate(Seeded(seed))
+    simulate(Seeded(seed), kinds=tuple(replace(knobs, lists=lists) for knobs in KNOBS))
 
 
 def test_same_seed_same_events() -> None:

@@ -161,9 +161,11 @@ def result(value: Any, world: World) -> Any:
 # --------------------------------------------------------------------------- by choices
 
 
-def simulate(source: Source, knobs: Knobs | None = None) -> tuple[Program, Ended]:
+def simulate(
+    source: Source, knobs: Knobs | None = None, kinds: tuple[Knobs, ...] = KNOBS
+) -> tuple[Program, Ended]:
     """A random program, run once with random faults: all of it by the choices of a source."""
-    chosen = knobs or choice(source, KNOBS)
+    chosen = knobs or choice(source, kinds)
     made = program(source, chosen)
     tried = trial(case_of(made), optimize=not chance(source, 30))
     return made, run(tried, source, draw(source))

@@ -70,6 +70,36 @@ class Bindings(Expressions):
         elements = self.bind("xs", INTS, text, call=True)
         self.bind("n", INT, f"inplace use({held}, sum({elements}))", call=True)
 
+    def _held_list(self) -> None:
+        """A list of objects that cannot leave their process, made there in one of many ways."""
+        if not self.afford(30):
+            return
+        self.spend(20)
+        helds, item = self.fresh("helds"), self.fresh("h")
+        makers = ("one_held", "some_held", "both_held")
+        made = f"nocheckpoint inplace {self.w.helper(choice(self.source, makers[1:]))}"
+        text = f"{made}({self.expr(INT, 1)})"
+        if chance(self.source, 30):
+            call = choice(self.source, ["hold", self.w.helper(makers[0])])
+            text = f"[nocheckpoint inplace {call}(x) for x in [{self.pure(INT)}, 3]]"
+        self.line(f"{helds} = {text}")
+        for _ in range(between(self.source, 1, 3)):
+            given = self.pure(INT)
+            used = choice(self.source, ["one", "each", "all", "caught"])
+            if used == "one":
+                place = choice(self.source, ["0", "-1"])
+                self.bind("n", INT, f"inplace use({helds}[{place}], {given})", call=True)
+            elif used == "each":
+                each = f"[inplace use({item}, {given}) for {item} in {helds}]"
+                self.bind("xs", INTS, each, call=True)
+            else:
+                text = f"inplace {self.w.helper('use_all')}({helds}, {given})"
+                if used == "caught":
+                    result = self.fresh("result")
+                    self.line(f"{result} = catch {text}")
+                    text = f"{result}.value"
+                self.bind("n", INT, text, call=used == "all")
+
     def _unpacked(self) -> None:
         first, second = self.fresh("n"), self.fresh("n")
         self.line(f"{first}, {second} = both({self.expr(INT)}, {self.expr(INT)})")

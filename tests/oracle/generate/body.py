@@ -46,6 +46,8 @@ class Body(Waits):
             options.append((1, self._timer))
         if knobs.modifiers:
             options.append((2, self._held))
+        if knobs.lists:
+            options.append((2, self._held_list))
         return bool(self.pick(*options))
 
     # ---- catch

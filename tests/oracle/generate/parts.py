@@ -70,6 +70,7 @@ class Knobs:
     modifiers: bool = True
     imports: bool = True
     graphs: bool = True
+    lists: bool = True
 
 
 USUAL = Knobs()

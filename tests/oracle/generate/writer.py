@@ -58,6 +58,13 @@ class Writer:
         self.texts["climb"] = CLIMB
         return "climb"
 
+    def helper(self, name: str) -> str:
+        """A workflow that has to do with lists of objects, and those that it calls."""
+        self.texts[name] = HELPERS[name]
+        if name == "both_held":
+            self.helper("one_held")
+        return name
+
     def program(self) -> Program:
         source, knobs = self.source, self.knobs
         head = self._head()
@@ -318,6 +325,27 @@ CLIMB = """workflow climb(n: int, acc: int) -> int:
     b = mul(a, 3)
     continuation climb(n - 1, b % 101)
 """
+
+HELPERS = {
+    "one_held": """workflow one_held(n: int) -> Held:
+    a = later(n)
+    return nocheckpoint inplace hold(a)
+""",
+    "some_held": """workflow some_held(n: int) -> list[Held]:
+    return [nocheckpoint inplace hold(n + i) for i in range(2)]
+""",
+    "both_held": """workflow both_held(n: int) -> list[Held]:
+    h1 = nocheckpoint inplace one_held(n)
+    h2 = nocheckpoint inplace hold(n)
+    return [h1, h2]
+""",
+    "use_all": """workflow use_all(helds: list[Held], n: int) -> int:
+    xs = [inplace use(h, n) for h in helds]
+    a = add(sum(xs), n)
+    ys = [inplace use(h, a) for h in helds]
+    return sum(ys)
+""",
+}
 
 SETTLE = """workflow settle(late: pending[int]) -> int:
     got, rest = wait(all of late)
