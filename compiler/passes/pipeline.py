@@ -109,9 +109,8 @@ def _early(graph: ir.Graph, needed: set[str]) -> str | None:
     """A call that needs none of these names, nor what is made from them."""
     needed = set(needed)
     for id, node in graph.nodes.items():
-        if isinstance(
-            node, ir.BranchNode
-        ):  # nothing inside begins before its first condition is there
+        if isinstance(node, ir.BranchNode):
+            # Nothing inside begins before its first condition is there.
             used = set(names(node.arms[0].condition))
         else:
             used = {name for _, name in ir.uses(node)}

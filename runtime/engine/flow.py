@@ -18,10 +18,10 @@ from wfc.plan.model import (
     SleepNode,
     WaitNode,
 )
-from wfc.runtime.engine.evaluate import Evaluating, hollow
+from wfc.runtime.engine.evaluate import Evaluating
 from wfc.runtime.engine.graphs import GraphInfo, NodeInfo
 from wfc.runtime.engine.state import DONE, FAILED, RUNNING, WAITING, Fan, Frame, Scope
-from wfc.runtime.values import HOLLOW, ErrorInfo, Inline, Pending, Result, Rows, Value, load_inline
+from wfc.runtime.values import ErrorInfo, Inline, Pending, Result, Rows, Value, load_inline
 
 RESULT = "$result"
 """The name under which the result of the run is kept, where nothing on the way to it was."""
@@ -397,10 +397,6 @@ class Flow(Evaluating):
     @abstractmethod
     def restart(self, scope: Scope, index: int) -> None:
         """Run a node again whose value was not kept."""
-
-    def missing_value(self, value: Any) -> bool:
-        """Whether a value has to be made again before it can be used."""
-        return value is None or hollow(value) or value is HOLLOW
 
 
 def giver(scope: Scope, name: str) -> tuple[Scope, int]:

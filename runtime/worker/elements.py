@@ -113,6 +113,7 @@ def _expression_cell(job: Job, step: Any, value: Any, element: Element) -> Cell:
 
 
 def _cell(job: Job, name: str, value: Any, element: Element) -> Cell:
+    """The cell of a value; what cannot be pickled stays in the process, if that is kept."""
     try:
         return job.cells.cell(value, job.durable)
     except Unpicklable:

@@ -77,11 +77,14 @@ class Bindings(Expressions):
         self.spend(20)
         helds, item = self.fresh("helds"), self.fresh("h")
         makers = ("one_held", "some_held", "both_held")
-        made = f"nocheckpoint inplace {self.w.helper(choice(self.source, makers[1:]))}"
-        text = f"{made}({self.expr(INT, 1)})"
+        maker, given = choice(self.source, makers[1:]), self.expr(INT, 1)
         if chance(self.source, 30):
-            call = choice(self.source, ["hold", self.w.helper(makers[0])])
-            text = f"[nocheckpoint inplace {call}(x) for x in [{self.pure(INT)}, 3]]"
+            maker = choice(self.source, ["hold", makers[0]])
+            text = f"[nocheckpoint inplace {maker}(x) for x in [{self.pure(INT)}, 3]]"
+        else:
+            text = f"nocheckpoint inplace {maker}({given})"
+        if maker in makers:
+            self.w.helper(maker)
         self.line(f"{helds} = {text}")
         for _ in range(between(self.source, 1, 3)):
             given = self.pure(INT)
