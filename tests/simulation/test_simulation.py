@@ -88,6 +88,18 @@ def test_corpus(case: Case, optimize: bool) -> None:
         run(tried, Seeded(f"{case.name}/{number}"), faults)
 
 
+@pytest.mark.parametrize(
+    "name", ["lists_of_objects_in_a_fan_out", "receives_behind_what_workers_read"]
+)
+def test_specs_that_few_seeds_fail(name: str) -> None:
+    """What only shows when a fault comes at a certain moment: a few seeds would not find it."""
+    case = read_case(FOLDER / f"{name}.wf")
+    for optimize in (True, False):
+        tried = trial(case, optimize)
+        for seed in range(60):
+            run(tried, Seeded(f"{name}/{optimize}/{seed}"), (USUAL, HARSH)[seed % 2])
+
+
 NOT_KEPT = """
 from tasks import add
 
