@@ -324,3 +324,9 @@ def a_type(t: Type) -> str:
 def describe(t: Type) -> str:
     """The type in a message: a literal by its class, as `str` rather than `Literal['a']`."""
     return show(widen(t))
+
+
+def mismatch(wanted: Type, found: Type) -> tuple[str, str]:
+    """Two types that do not fit, in a message: with the values, where a `Literal` is wanted."""
+    text = show(wanted)
+    return text, show(found) if "Literal[" in text else describe(found)

@@ -310,12 +310,14 @@ Statement: TypeAlias = Assign | ExprStatement | Return | Continuation | If | Pas
 class TypeExpr:
     """A type as written: `list[Quote]`, `int | None`, `dict[str, float]`, `pending[T]`.
 
-    `name` is dotted; `|` is the name "Union" with its members as `args`.
+    `name` is dotted; `|` is the name "Union" with its members as `args`. With `literal` it is one of
+    the values of a `Literal[…]`, as Python writes it.
     """
 
     name: str
     args: tuple[TypeExpr, ...]
     span: Span
+    literal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

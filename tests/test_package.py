@@ -86,7 +86,9 @@ def test_all_packages_are_packaged() -> None:
 
 
 def test_all_imports_are_declared() -> None:
-    names = {re.split(r"[\[<>=;]", d)[0] for d in PROJECT["project"]["dependencies"]}
+    names = {
+        re.split(r"[\[<>=;]", d)[0].replace("-", "_") for d in PROJECT["project"]["dependencies"]
+    }
     optional = {"yaml", "obstore"}  # imported only where they are asked for
     allowed = names | optional | set(sys.stdlib_module_names) | {"wfc", "tomllib"}
     for folder in FOLDERS:

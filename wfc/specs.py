@@ -146,8 +146,14 @@ def classes_of(plan: Plan) -> Classes:
             return Any
         import importlib
 
+        from wfc.params import is_type
+
         module, qualname, _ = known[name]
-        found = getattr(importlib.import_module(module), qualname, Any)
-        return found if isinstance(found, type) else Any
+        try:
+            found = getattr(importlib.import_module(module), qualname, Any)
+        except Exception as error:  # whatever the user's module does
+            message = f"importing {module!r}, for the type {name}, failed: {error!r}"
+            raise ParameterError([message]) from error
+        return found if is_type(found) else Any
 
     return find

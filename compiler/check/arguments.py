@@ -18,7 +18,9 @@ from wfc.compiler.types import (
     Type,
     WaitType,
     a_type,
+    article,
     describe,
+    mismatch,
 )
 from wfc.dsl import ast
 from wfc.dsl.diagnostics import Label
@@ -165,7 +167,8 @@ def _argument(frame: Frame, one: _Given, param: Param, callee: Callee) -> bool:
         return False
     if assignable(joined(found), param.type):
         return False
-    text = f"`{param.name}` of `{callee.name}` is {a_type(param.type)}, not {a_type(found)}"
+    wanted, got = mismatch(param.type, found)
+    text = f"`{param.name}` of `{callee.name}` is {article(wanted)}, not {article(got)}"
     hint = ""
     if isinstance(found, ResultType):
         hint = "it is the result of `catch`: test `.ok`, and pass its `.value`"
@@ -177,7 +180,7 @@ def _argument(frame: Frame, one: _Given, param: Param, callee: Callee) -> bool:
         codes.ARGUMENT_TYPE,
         text,
         one.span,
-        f"expected {describe(param.type)}",
+        f"expected {wanted}",
         hint,
         _declared(callee),
     )

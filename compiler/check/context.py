@@ -28,7 +28,19 @@ from wfc.compiler.types import ANY, Instance, Type
 from wfc.dsl import ast
 from wfc.dsl.diagnostics import Diagnostic, Label
 
-_FORMS = ("Any", "Optional", "Union", "None", "Tuple", "List", "Dict", "Set", "FrozenSet", "...")
+_FORMS = (
+    "Any",
+    "Literal",
+    "Optional",
+    "Union",
+    "None",
+    "Tuple",
+    "List",
+    "Dict",
+    "Set",
+    "FrozenSet",
+    "...",
+)
 _LANGUAGE = ("pending", "Pending", "Result")
 
 MAX_SUGGESTIONS = 100
@@ -119,6 +131,10 @@ class Context:
 
     def _read_type(self, module: SpecModule, node: ast.TypeExpr) -> Type:
         name = node.name
+        if node.literal:
+            text, hint = f"`{name}` is a value, not a type", f"write `Literal[{name}]`"
+            self.report(codes.UNKNOWN_TYPE, text, node.span, "expected a type", hint)
+            return ANY
         known = name in types.CLASSES or name in _FORMS or name in ("tuple", *_LANGUAGE)
         if known and name not in module.symbols:
             return self._generic(module, node)
@@ -146,6 +162,8 @@ class Context:
         return ANY
 
     def _generic(self, module: SpecModule, node: ast.TypeExpr) -> Type:
+        if node.name == "Literal":
+            return self._literal(node)
         count, most = len(node.args), _most_arguments(node.name)
         args = [self.type(module, a) for a in node.args]
         wrong = count > most or (most == 2 and count == 1)
@@ -156,6 +174,14 @@ class Context:
             return ANY
         dots = [a.name == "..." for a in node.args]
         return pytypes.generic("", node.name, count, lambda i: args[i] if i < count else ANY, dots)
+
+    def _literal(self, node: ast.TypeExpr) -> Type:
+        wrong = [a for a in node.args if not a.literal and a.name != "None"]
+        if wrong or not node.args:
+            text = "`Literal` takes texts, whole numbers, `True`, `False` and `None`"
+            self.report(codes.TYPE_ARGUMENTS, text, (wrong or [node])[0].span, "expected a value")
+            return ANY
+        return types.LiteralType(tuple(python.literal_eval(a.name) for a in node.args))
 
     def _alias(self, symbol: TaskSymbol, node: ast.TypeExpr) -> Type:
         """A name from Python that is no class: an alias of a type, or something unreadable."""

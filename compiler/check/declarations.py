@@ -23,7 +23,7 @@ from wfc.compiler.project import (
 )
 from wfc.compiler.relations import assignable
 from wfc.compiler.signatures import Function
-from wfc.compiler.types import ANY, AnyType, Type, a_type, describe
+from wfc.compiler.types import ANY, AnyType, Type, article, describe, mismatch
 from wfc.dsl import ast
 from wfc.dsl.diagnostics import Label
 
@@ -147,13 +147,12 @@ def _default(context: Context, module: SpecModule, node: ast.Parameter, declared
     found = constant_expression(context, module, node.default)
     if assignable(found, declared):
         return
-    text = f"the default of `{node.name}` is {a_type(found)}, and its type is {describe(declared)}"
+    wanted, got = mismatch(declared, found)
+    text = f"the default of `{node.name}` is {article(got)}, and its type is {wanted}"
     hint = ""
     if describe(found) == "None":
         hint = f"write `{node.name}: {describe(declared)} | None = None`"
-    context.report(
-        codes.DEFAULT_TYPE, text, node.default.span, f"expected {describe(declared)}", hint
-    )
+    context.report(codes.DEFAULT_TYPE, text, node.default.span, f"expected {wanted}", hint)
 
 
 # ------------------------------------------------------------------------------------- tasks

@@ -28,7 +28,7 @@ from wfc.compiler.types import (
     WaitType,
     a_type,
     article,
-    describe,
+    mismatch,
 )
 from wfc.dsl import ast
 from wfc.dsl.diagnostics import Label
@@ -225,7 +225,7 @@ class _Walker:
     def _gives(self, found: Type, span: ast.Span) -> None:
         if self.in_finally or assignable(joined(found), self.returns):
             return
-        wanted, got = describe(self.returns), describe(joined(found))
+        wanted, got = mismatch(self.returns, joined(found))
         text = f"`{self.symbol.name}` is declared to give {article(wanted)}, and this is {article(got)}"
         related: tuple[Label, ...] = ()
         declared = self.symbol.decl.signature.returns

@@ -122,6 +122,15 @@ class Builder(Statements):
         args = tuple(x for x in c if isinstance(x, ast.TypeExpr))
         return ast.TypeExpr(name, args, c[0].span.to(c[-1].span))
 
+    def literal(self, c: Children) -> ast.TypeExpr:
+        token, span = c[-1], c[0].span.to(c[-1].span)
+        if token.type == "STRING":
+            text = repr(self._string(token))
+        else:
+            read = self.number if token.type == "INT" else self.word
+            text = ("-" if len(c) == 2 else "") + repr(read([token]).value)
+        return ast.TypeExpr(text, (), span, literal=True)
+
     def options(self, c: Children) -> Options:
         items = tuple(x for x in c if isinstance(x, ast.Keyword))
         self._unique([(k.name, k.name_span) for k in items], "option")

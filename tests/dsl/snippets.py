@@ -28,7 +28,10 @@ CHEAPEST = """workflow cheapest(item: str, vendors: list[str]) -> Quote:
     cancel(lost)
     return best(early + more)
 """
-EXP = """workflow exp(k: int, n: int) -> int:                   # durable recursion
+EXP = """workflow mode(m: Literal["a", -1, True, None] = "a", x: list[Literal['b']] = []) -> Literal[1]:
+    return 1
+
+workflow exp(k: int, n: int) -> int:                   # durable recursion
     if n == 0:
         return k
     continuation inplace exp(2 * k, n - 1)
