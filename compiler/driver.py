@@ -45,10 +45,12 @@ def compile_project(
 
 
 def _fingerprints(project: Project, program: Program) -> None:
-    for symbol in project.tasks():
-        task = program.tasks.get(symbol.key)
-        if task is not None and symbol.function is not None:
-            task.fingerprint = fingerprint(symbol.function)
+    tasks = [(t, s) for s in project.tasks() if (t := program.tasks.get(s.key)) is not None]
+    functions = [s.function for _, s in tasks if s.function is not None]
+    for task, symbol in tasks:
+        if symbol.function is not None:
+            version = str(symbol.options.get("version", ""))
+            task.fingerprint = fingerprint(symbol.function, functions, version)
 
 
 def _errors(diagnostics: list[Diagnostic]) -> bool:

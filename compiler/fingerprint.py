@@ -7,90 +7,41 @@ versions of Python: an upgrade of Python must not look like an edit.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 
-from wfc.compiler.pymodules import Defined, Finder, PyModule
+from wfc.compiler.reach import Reach
 from wfc.compiler.signatures import Function
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)
 
 
-def of(function: Function) -> str:
+def of(function: Function, beside: Iterable[Function], version: str) -> str:
     """See `wfc.compiler.signatures.fingerprint`."""
-    digest = blake2b(digest_size=16)
+    digest = blake2b(f"version {version};".encode() if version else b"", digest_size=16)
     if function.origin is None or function.reader is None:
         digest.update(f"{function.module}:{function.qualname}".encode())
         return digest.hexdigest()
-    digest.update(f"{function.origin.name};".encode())
-    reached = _Reach(function.reader.finder)
-    reached.add(function.origin)
+    origin, reader = function.origin, function.reader
+    reached = Reach(reader.finder, reader.effects)
+    for other in (function, *beside):
+        search = other.origin.module.search if other.origin is not None else origin.module.search
+        named = reader.finder.module(other.module, search)
+        if named is not None:
+            reached.load(named)
+    reached.add(origin)
     reached.close()
-    for key in sorted(reached.parts):
-        digest.update(f"{key[0]}:{key[1]}=".encode())
-        digest.update(reached.parts[key].encode())
+    digest.update(f"{origin.name};".encode())
+    for module, name in sorted(reached.parts):
+        digest.update(f"{module}:{name}=".encode())
+        digest.update(";".join(normal(n) for n in reached.parts[module, name]).encode())
+        if (module, name) in reached.under:
+            digest.update(f"?{';'.join(normal(n) for n in reached.under[module, name])}".encode())
+    for module, statements in reached.statements.items():
+        for statement in statements:
+            digest.update(f"{module}+{normal(statement.node)}".encode())
+            digest.update(";".join(normal(n) for n in statement.guards).encode())
     return digest.hexdigest()
-
-
-class _Reach:
-    """Collects the definitions that one definition reaches by name, in modules beside the spec."""
-
-    def __init__(self, finder: Finder) -> None:
-        self.finder = finder
-        self.parts: dict[tuple[str, str], str] = {}
-        self.todo: list[tuple[PyModule, ast.AST]] = []
-
-    def add(self, found: Defined) -> None:
-        """Add a definition, once."""
-        key = (found.module.name, found.name)
-        if key in self.parts:
-            return
-        nodes: list[ast.AST] = [found.node]
-        top = found.module.names.get(found.name)
-        if top and not isinstance(top[-1], (ast.Import, ast.ImportFrom)):
-            nodes = [n for n in top if not isinstance(n, (ast.Import, ast.ImportFrom))]
-        self.parts[key] = ";".join(normal(n) for n in nodes)
-        if found.module.beside is not None:
-            self.todo.extend((found.module, n) for n in nodes)
-
-    def close(self) -> None:
-        """Follow names until nothing new is reached."""
-        while self.todo:
-            module, node = self.todo.pop()
-            for chain in _dotted_names(node):
-                self._reach(module, chain)
-
-    def _reach(self, module: PyModule, chain: list[ast.AST]) -> None:
-        """Add what a dotted name stands for: the longest part of it that stands for anything."""
-        for target in chain:
-            found = self.finder.dotted(module, target)
-            if isinstance(found, Defined):
-                if found.module.beside is not None:
-                    self.add(found)
-                return
-            if isinstance(found, PyModule):
-                if found.beside is not None:  # used as a whole: `getattr(helpers, name)`
-                    for name in list(found.names):
-                        inner = self.finder.resolve(found, name)
-                        if isinstance(inner, Defined) and inner.module.beside is not None:
-                            self.add(inner)
-                return
-
-
-def _dotted_names(node: ast.AST) -> Iterator[list[ast.AST]]:
-    """The names that a definition reads, each with what it is the start of, longest first."""
-    todo: list[ast.AST] = [node]
-    while todo:
-        current = todo.pop()
-        chain: list[ast.AST] = []
-        part = current
-        while isinstance(part, ast.Attribute):
-            chain.append(part)
-            part = part.value
-        if isinstance(part, ast.Name):
-            yield [*chain, part]
-        else:
-            todo.extend(ast.iter_child_nodes(part))
 
 
 def normal(node: ast.AST) -> str:

@@ -116,7 +116,12 @@ OPTIONS: dict[str, Option] = {
     "checkpoint": Option(
         _FRAME, "`sync`, True or False", lambda v: v == "sync" or isinstance(v, bool)
     ),
+    "version": Option(("task",), 'a text, such as "2026-02"', lambda v: isinstance(v, str)),
 }
+
+NOT_OF_CALLS = frozenset(["checkpoint", "version"])
+"""What is said of a task with `with (…)` and is no option of its calls: how its results are kept, and
+a part of its fingerprint."""
 
 RESOURCES = frozenset(
     [

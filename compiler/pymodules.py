@@ -17,6 +17,7 @@ from importlib.machinery import EXTENSION_SUFFIXES, PathFinder
 from pathlib import Path
 from typing import TypeAlias
 
+from wfc.compiler import pytree
 from wfc.plan import python
 
 MAX_HOPS = 12
@@ -78,6 +79,7 @@ class PyModule:
     locations: tuple[str, ...] = ()
     error: SyntaxError | None = None
     text: str = ""
+    body: list[ast.stmt] = field(default_factory=list, repr=False)
     _names: dict[str, list[ast.AST]] | None = field(default=None, repr=False)
     stars: list[ast.ImportFrom] = field(default_factory=list, repr=False)
 
@@ -88,6 +90,7 @@ class PyModule:
             self._names = {}
             tree = self._parse()
             if tree is not None:
+                self.body = tree.body
                 self._collect(tree.body)
         return self._names
 
@@ -117,10 +120,11 @@ class PyModule:
                     bound = alias.asname or alias.name.partition(".")[0]
                     names.setdefault(bound, []).append(node)
             else:
-                for name in _targets(node):
-                    names.setdefault(name, []).append(node)
-                for inner in _blocks(node):
-                    self._collect(inner)
+                inner = list(pytree.blocks(node))
+                for name, where in _given(node, compound=bool(inner)):
+                    names.setdefault(name, []).append(where)
+                for block in inner:
+                    self._collect(block)
 
 
 _MAKES_NAMES = re.compile(
@@ -130,31 +134,11 @@ _MAKES_NAMES = re.compile(
 """A module with this makes names as it is imported, as `hashlib` does: which, is not to be seen."""
 
 
-def _targets(node: ast.stmt) -> Iterator[str]:
-    """The names that an assignment (or a loop, or a `with`) binds."""
-    targets: list[ast.expr] = []
-    if isinstance(node, ast.Assign):
-        targets = node.targets
-    elif isinstance(node, (ast.AnnAssign, ast.AugAssign, ast.For)):
-        targets = [node.target]
-    elif isinstance(node, ast.With):
-        targets = [item.optional_vars for item in node.items if item.optional_vars is not None]
-    elif type(node).__name__ == "TypeAlias":  # Python 3.12
-        targets = [node.name]  # type: ignore[attr-defined]
-    for target in targets:
-        for part in ast.walk(target):
-            if isinstance(part, ast.Name):
-                yield part.id
-
-
-def _blocks(node: ast.stmt) -> Iterator[list[ast.stmt]]:
-    """The blocks of statements in a compound statement that run at the top level too."""
-    for name in ("body", "orelse", "finalbody"):
-        block = getattr(node, name, None)
-        if isinstance(block, list):
-            yield block
-    for handler in getattr(node, "handlers", ()):
-        yield handler.body
+def _given(node: ast.stmt, compound: bool) -> Iterator[tuple[str, ast.AST]]:
+    """The names that a statement gives (an assignment, a loop, a `with`, `:=`), and what gives them."""
+    for part in pytree.heads(node) if compound else [node]:
+        for name in pytree.bound(part):
+            yield name, part if isinstance(node, (ast.If, ast.While)) else node
 
 
 class Finder:

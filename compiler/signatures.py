@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from wfc.compiler import types
+from wfc.compiler.effects import Effects
 from wfc.compiler.parameters import Param, constructor, parameters
 from wfc.compiler.pymodules import Defined, Finder, Folders, Opaque, PyModule
 from wfc.compiler.pytypes import TypeReader
@@ -112,6 +114,7 @@ class PythonReader:
         self.root = root
         self.finder = Finder()
         self.types = TypeReader(self.finder)
+        self.effects = Effects(self.finder)
 
     def sources(self) -> dict[str, str]:
         """The text of the Python files beside the specs, which diagnostics may point into."""
@@ -260,12 +263,13 @@ def _members(owner: Defined | PyModule | Opaque) -> list[str]:
     return []
 
 
-def fingerprint(function: Function) -> str:
-    """A hash of the normalized source of a function and of the helpers beside the spec it reaches.
+def fingerprint(function: Function, beside: Iterable[Function] = (), version: str = "") -> str:
+    """A hash of the normalized source of a function and of what it reaches in modules beside the spec.
 
     A comment, a docstring or a reformatting changes nothing. Code that cannot be read is hashed by
-    its name.
+    its name. `beside` are the other functions of the plan: their modules are loaded with it, and may
+    change what it reads. `version` is what the spec says of what no text shows.
     """
     from wfc.compiler.fingerprint import of  # it needs the classes above
 
-    return of(function)
+    return of(function, beside, version)

@@ -13,6 +13,7 @@ from wfc.compiler.lower.block import Block, Frame, Lowering, value
 from wfc.compiler.lower.managed import mark_managed
 from wfc.compiler.lower.scope import Binding, Names, Scope
 from wfc.compiler.lower.statements import statements
+from wfc.compiler.options import NOT_OF_CALLS
 from wfc.compiler.project import Project, TaskSymbol, WorkflowSymbol
 from wfc.dsl import ast
 from wfc.dsl.diagnostics import Diagnostic
@@ -47,7 +48,7 @@ def _task(symbol: TaskSymbol) -> ir.Task:
     function = symbol.function
     if function is None:
         return ir.Task(name=symbol.key, module="", qualname=symbol.name, span=symbol.span)
-    options = {k: v for k, v in symbol.options.items() if k != "checkpoint"}
+    options = {k: v for k, v in symbol.options.items() if k not in NOT_OF_CALLS}
     return ir.Task(
         name=symbol.key, module=function.module, qualname=function.qualname,
         beside=function.beside, params=[p.name for p in function.params or ()],

@@ -17,6 +17,7 @@ from wfc.compiler.ir import (
 )
 from wfc.compiler.lower.block import NOTHING, Block, lowers, value
 from wfc.compiler.lower.handles import after, handle, named_pending
+from wfc.compiler.options import NOT_OF_CALLS
 from wfc.compiler.project import Builtin, TaskSymbol, TypeSymbol, WorkflowSymbol
 from wfc.dsl import ast
 
@@ -56,11 +57,8 @@ def called(block: Block, node: ast.Call, symbol: TaskSymbol | WorkflowSymbol) ->
     handles = info.handles if info is not None else frozenset()
     task = symbol if isinstance(symbol, TaskSymbol) else None
     own = block.frame.options(node.modifiers.options, "call" if task is not None else "sub")
-    options = {**symbol.options, **own}
-    said = options.pop("checkpoint", None)
-    checkpoint: Checkpoint = symbol.checkpoint
-    if "checkpoint" in own:
-        checkpoint = said
+    options = {k: v for k, v in {**symbol.options, **own}.items() if k not in NOT_OF_CALLS}
+    checkpoint: Checkpoint = own.get("checkpoint", symbol.checkpoint)
     if node.modifiers.nocheckpoint is not None:
         checkpoint = False
     block.frame.lowering.need(symbol)

@@ -129,3 +129,31 @@ def test_what_counts_as_a_change(flow: Flow) -> None:
     assert wfc.get("r", store=flow.store).status == "interrupted"
     code, out, err = flow.says("resume", "r", "--local", "--keep")
     assert (code, out) == (0, f"{[3] * 40}\n"), err
+
+
+def test_a_helper_that_is_imported_inside_of_a_body_counts(tmp_path: Path) -> None:
+    project = Project(tmp_path, str(tmp_path / "store"))
+    spec = """
+        from steps import t, last
+
+        workflow main() -> int:
+            return last(t(1))
+        """
+    steps = """
+        def t(x: int) -> int:
+            from helper import price
+            return price(x)
+
+        def last(x: int) -> int:
+            raise RuntimeError("fail")
+        """
+    write(tmp_path / "flow.wf", spec)
+    write(tmp_path / "steps.py", steps)
+    write(tmp_path / "helper.py", "def price(x):\n    return x + 100\n")
+    code, _, err = project.says("run", str(tmp_path / "flow.wf"), "--local", "--run-id", "r")
+    assert code == 1, err
+    write(tmp_path / "helper.py", "def price(x):\n    return x + 101\n")
+    code, _, err = project.says("resume", "r", "--local")
+    assert code == 4, err
+    assert "task t: the code of steps.t has changed" in err
+    assert "task last" not in err
