@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from wfc.compiler import codes
 from wfc.compiler.check.context import Callee
 from wfc.compiler.check.frame import Frame
+from wfc.compiler.check.handles import handed_on, why_a_value
 from wfc.compiler.parameters import Param
-from wfc.compiler.relations import assignable, element, joined
+from wfc.compiler.relations import assignable, joined
 from wfc.compiler.suggest import did_you_mean
 from wfc.compiler.types import (
+    ANY,
     AnyType,
     Instance,
     PendingType,
@@ -198,22 +200,16 @@ def _handle(
     frame: Frame, one: _Given, param: Param, wanted: PendingType, found: Type, callee: Callee
 ) -> bool:
     """An argument for a parameter that takes handles of running calls."""
-    item: Type | None = None
-    if isinstance(found, PendingType):
-        item = found.item
-    elif frame.running(one.node) == "many":
-        item = element(found)
-    elif isinstance(found, AnyType):
-        return True
+    item = ANY if isinstance(found, AnyType) else handed_on(frame, one.node, found)
     if item is None:
         text = f"`{param.name}` of `{callee.name}` takes running calls, and this is a value"
-        hint = "pass the remainder of a `wait`, a fan-out or a list of calls"
+        label, hint = why_a_value(frame, one.node)
         frame.report(
             codes.HANDLE_PLAIN,
             text,
             one.span,
-            f"expected {describe(param.type)}",
-            hint,
+            label or f"expected {describe(param.type)}",
+            hint or "pass the remainder of a `wait`, a fan-out or a list of calls",
             _declared(callee),
         )
         return True

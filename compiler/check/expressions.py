@@ -108,7 +108,8 @@ def _comprehension(frame: Frame, node: ast.Comprehension) -> Type:
     frame.scope = outer
     starts = frame.started > before or conditions > 0
     if starts:
-        frame.info.running[id(node)] = "many"
+        several = node.key is not None or len(node.generators) > 1
+        frame.info.running[id(node)] = "joined" if several else "many"
     check_modifiers(frame, node, "fan-out" if starts else "list")
     made: Type = list_of(value) if key is None else dict_of(key, value)
     return ResultType(made) if node.modifiers.catch else made

@@ -9,8 +9,10 @@ from typing import Literal, TypeAlias
 from wfc.compiler.types import Type, join
 from wfc.dsl import ast
 
-Running: TypeAlias = Literal["", "one", "many"]
-"""Whether a name is a running call of this frame, or several (a fan-out, a list of calls)."""
+Running: TypeAlias = Literal["", "one", "many", "joined"]
+"""Whether an expression, or a name, is a running call of this frame, or several that can be handed on
+as they run (a fan-out, a list of calls); `joined` are several of which there are only the results: a
+dict of calls, and a fan-out with more than one `for`."""
 
 
 @dataclass(eq=False, slots=True)
@@ -98,9 +100,8 @@ class Scope:
                 first = bound[0] if bound else next(a for a in arms if name in a.partial)
                 binding = first if isinstance(first, Binding) else first.partial[name].binding
                 self.partial[name] = Partial(binding, where)
-            elif len(bound) == 1:
-                self.names[name] = bound[0]
             else:
+                # Also where only one branch goes on: what runs in it is a value behind it.
                 merged = Binding(
                     name, bound[0].span, join([b.type for b in bound]), parts=tuple(bound)
                 )

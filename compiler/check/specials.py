@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from wfc.compiler import codes
 from wfc.compiler.check.frame import Frame
+from wfc.compiler.check.handles import handed_on, why_a_value
 from wfc.compiler.check.modifiers import check_modifiers
 from wfc.compiler.check.operators import text_only
 from wfc.compiler.constants import dotted
 from wfc.compiler.relations import is_number
 from wfc.compiler.suggest import did_you_mean
-from wfc.compiler.types import ANY, NEVER, NONE, STR, PendingType, ResultType, Type, a_type
+from wfc.compiler.types import ANY, NEVER, NONE, STR, ResultType, Type, a_type
 from wfc.dsl import ast
 from wfc.plan.names import IN_WORDS, NAME
 
@@ -105,11 +106,13 @@ def cancel(frame: Frame, node: ast.Call) -> None:
     if target is None:
         return
     found = frame.infer(target)
-    if isinstance(found, PendingType) or found == ANY or frame.running(target):
+    if frame.running(target) == "one" or handed_on(frame, target, found) is not None:
         return
     text = "`cancel` takes what is still running, and this is a value"
-    hint = "it takes the remainder of a `wait`, a fan-out, or a call that was given a name"
-    frame.report(codes.CANCEL_PLAIN, text, target.span, f"{a_type(found)}", hint)
+    label, hint = why_a_value(frame, target)
+    label = label or a_type(found)
+    hint = hint or "it takes the remainder of a `wait`, a fan-out, or a call that was given a name"
+    frame.report(codes.CANCEL_PLAIN, text, target.span, label, hint)
 
 
 def fail(frame: Frame, node: ast.Call) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from wfc.compiler import codes
 from wfc.compiler.check.frame import Frame
+from wfc.compiler.check.handles import handed_on, why_a_value
 from wfc.compiler.check.modifiers import check_modifiers
 from wfc.compiler.check.sizes import size_of
 from wfc.compiler.check.specials import duration
-from wfc.compiler.relations import element, is_number
+from wfc.compiler.relations import is_number
 from wfc.compiler.types import (
     ANY,
     AnyType,
     Instance,
-    PendingType,
     ResultType,
     Type,
     WaitType,
@@ -40,34 +40,23 @@ def wait(frame: Frame, node: ast.Wait) -> Type:
 def _members(frame: Frame, node: ast.Expr) -> tuple[Type, Type]:
     """The type of one result, and of the results that are ready."""
     found = frame.infer(node)
-    if isinstance(found, PendingType):
-        return found.item, list_of(found.item)
-    if frame.running(node) == "many":
-        if isinstance(found, Instance) and found.cls.name == "dict":
-            text = "a dict of calls cannot be waited on"
-            hint = "make a list of pairs or of results: `[f(x) for x in xs]`"
-            frame.report(codes.WAIT_PLAIN, text, node.span, "a dict", hint)
-            return ANY, ANY
-        item = element(found) or ANY
-        return item, list_of(item)
-    if isinstance(found, AnyType) and not _has_value(frame, node):
+    item = handed_on(frame, node, found)
+    if item is None:
+        _plain(frame, node, found)
         return ANY, ANY
-    _plain(frame, node, found)
-    return ANY, ANY
-
-
-def _has_value(frame: Frame, node: ast.Expr) -> bool:
-    """Whether the expression is certainly a value, although its type is not known."""
-    return isinstance(node, (ast.Call, ast.Binary, ast.ListExpr, ast.Comprehension)) or (
-        frame.running(node) == "one"
-    )
+    return item, ANY if isinstance(found, AnyType) else list_of(item)
 
 
 def _plain(frame: Frame, node: ast.Expr, found: Type) -> None:
     text = "`wait` waits for running calls, and this is a value"
     hint = "give it a fan-out `[f(x) for x in xs]`, a list of calls, or the remainder of a `wait`"
     span, label = node.span, f"{a_type(found)}" if not isinstance(found, AnyType) else ""
-    if isinstance(found, WaitType):
+    why = why_a_value(frame, node)
+    if any(why):
+        label, hint = why
+        if frame.running(node) == "joined":
+            text = f"{label} cannot be waited on"
+    elif isinstance(found, WaitType):
         hint = "wait on its remainder: `.pending`"
     elif frame.running(node) == "one":
         hint = "a single call is used as it is; to wait for some of several, write a list: `[a, b]`"

@@ -77,9 +77,7 @@ def called(block: Block, node: ast.Call, symbol: TaskSymbol | WorkflowSymbol) ->
 
 def _argument(block: Block, node: ast.Expr, as_handle: bool) -> Expr:
     if as_handle:
-        found = handle(block, node)
-        if found is not None:
-            return found
+        return handle(block, node)
     made = value(block, node)
     if made[0] == "attr" and block.frame.info.is_pending(node):
         # Only a node's value is joined when a call takes it.
@@ -157,9 +155,7 @@ def _receive(block: Block, node: ast.Call, bound: str | None) -> Expr:
 def _cancel(block: Block, node: ast.Call, bound: str | None) -> Expr:
     _plain(block, node)
     given = _one(block, node, "pending")
-    pending = handle(block, given) if given is not None else None
-    if pending is None:
-        return block.refuse("this is nothing that runs", (given or node).span)
+    pending = handle(block, given) if given is not None else NOTHING
     order = after(block, node.modifiers.after)
     id = bound or block.scope.fresh("cancel")
     return block.add(CancelNode(id=id, span=node.span, pending=pending, after=order))

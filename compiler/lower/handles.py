@@ -23,25 +23,18 @@ from wfc.plan.expr import names
 CALLS = (CallNode, SleepNode, ReceiveNode)
 
 
-def handle(block: Block, node: ast.Expr) -> Expr | None:
-    """The expression for running calls as a handle; `None` where it is a plain value."""
-    if isinstance(node, ast.Name):
-        binding = block.names.find(node.id)
-        if binding is not None and binding.handle is not None:
-            return binding.handle(block)
-        return value(block, node) if block.frame.info.is_pending(node) else None
+def handle(block: Block, node: ast.Expr) -> Expr:
+    """The expression for running calls as a handle. Of anything else it is the expression itself:
+    its value is a `Pending`, or (where its type is not known) may be one."""
+    binding = block.names.find(node.id) if isinstance(node, ast.Name) else None
     if isinstance(node, (ast.ListExpr, ast.TupleExpr)):
-        return group(block, node, None)
-    if isinstance(node, ast.Comprehension):
-        made = value(block, node)
+        found = group(block, node, None)
+        if found is not None:
+            return found
+    made = value(block, node)
+    if isinstance(node, (ast.Comprehension, ast.Call)):
         binding = binding_of(block, made)
-        return binding.handle(block) if binding.handle is not None else None
-    if isinstance(node, ast.Call) and block.frame.info.is_call(node):
-        binding = binding_of(block, value(block, node))
-        return binding.handle(block) if binding.handle is not None else None
-    if block.frame.info.is_pending(node):
-        return value(block, node)
-    return None
+    return binding.handle(block) if binding is not None and binding.handle is not None else made
 
 
 def binding_of(block: Block, made: Expr) -> Binding:
@@ -107,11 +100,6 @@ def list_(block: Block, node: ast.ListExpr, bound: str | None) -> Expr:
 def wait(block: Block, node: ast.Wait, bound: str | None) -> Expr:
     """`wait(quorum of members, timeout=…)`."""
     members = handle(block, node.members)
-    if members is None:
-        return block.refuse(
-            "`wait` cannot be used over this", node.members.span, "no handle of running calls",
-            "bind the fan-out or the list of calls to a name, and wait on the name",
-        )  # fmt: skip
     quorum = None
     if isinstance(node.quorum, ast.Percent):
         quorum = value(block, node.quorum.value)

@@ -40,16 +40,19 @@ class Graft:
         body = self.callee.body
         out = list(self.bound)
         result: Expr = ["lit", None]
+        span = self.call.span
         for id, node in body.nodes.items():
             if isinstance(node, ir.ReturnNode):
                 result = substitute(node.expr, self.mapping)
+                if result[0] not in ("lit", "name"):
+                    span = node.span  # where it is computed, and may fail
                 continue
             made = self._node(node, self.mapping, frame=True)
             if not self._waits_inside(id):
                 made.after = self._gated(made)
             out.append(made)
         after = [self.prefix + id for id in body.nodes if not body.dag.adj[id] and id != body.tail]
-        last = ir.ExprNode(id=self.call.id, span=self.call.span, expr=result, after=after)
+        last = ir.ExprNode(id=self.call.id, span=span, expr=result, after=after)
         if len(out) == len(self.bound):
             last.after = self._gated(last)
         return [*out, last]

@@ -312,6 +312,9 @@ class Evaluating(Core, ABC):
             if isinstance(inner, Caught) and expr[2] == "value":
                 return inner.value
             return None
+        if op == "if":
+            arm = self._chosen(scope, expr)
+            return None if arm is None else self._shortcut(scope, arm)
         if op == "idx" and expr[2][0] == "lit" and isinstance(expr[2][1], int):
             inner = self._shortcut(scope, expr[1])
             if isinstance(inner, Rows) and inline_size(inner) is None:
@@ -331,6 +334,17 @@ class Evaluating(Core, ABC):
             if isinstance(a, Rows) and isinstance(b, Rows):
                 return Rows([*a.chunks, *b.chunks])
         return None
+
+    def _chosen(self, scope: Scope, expr: Any) -> Any:
+        """The arm that a condition picks, where only what is picked from is not at hand: a worker
+        would be given the results of running calls, and the arm may be wanted as it is."""
+        test = list(ex.names(expr[1]))
+        if not self._at_hand(scope, test) or self._at_hand(scope, list(ex.names(expr))):
+            return None
+        try:
+            return expr[2] if ex.compile_expr(expr[1])(self._objects(scope, expr[1])) else expr[3]
+        except Exception:
+            return None  # it is raised where the whole is computed
 
     def handles_of(self, scope: Scope, name: str) -> Value | None:
         """The handles of a fan-out or group, or the pending value that a name stands for."""

@@ -29,6 +29,12 @@ from wfc.runtime.values import (
 
 NONE = Inline(obj=None)
 
+NO_CALLS = (
+    "takes running calls (a fan-out, a list of calls, what a `wait` left), and this is a value: "
+    "a parameter that is to be given them as they run is declared `pending[T]`"
+)
+"""What is said of a value that the checks could not know to be none of these."""
+
 
 class Waits(Joins):
     """Decides waits, and keeps timers and signals."""
@@ -69,7 +75,7 @@ class Waits(Joins):
         def members(value: Value, _volatile: bool) -> None:
             pending = as_pending(value)
             if pending is None:
-                self._wrong(scope, index, "wait needs calls, a fan-out or a pending value")
+                self._wrong(scope, index, f"`wait` {NO_CALLS}")
                 return
             self._quorum(scope, index, node, pending)
 
@@ -286,7 +292,7 @@ class Waits(Joins):
     def _cancel(self, scope: Scope, index: int, value: Value) -> None:
         pending = as_pending(value)
         if pending is None:
-            self._wrong(scope, index, "cancel needs a pending value")
+            self._wrong(scope, index, f"`cancel` {NO_CALLS}")
             return
         fan = self.fans.get((pending.scope, pending.node))
         if fan is not None:

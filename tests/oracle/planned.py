@@ -281,7 +281,8 @@ class Planned:
             signal, has_timeout = self.value(node.signal, scope), node.timeout is not None
             return _caught(node.catch, lambda: self.take_signal(signal, has_timeout))
         if isinstance(node, m.CancelNode):
-            self.value(node.pending, scope)
+            if not isinstance(self.value(node.pending, scope), Remainder):
+                raise FailuresError(Error("TypeError", ANY))
             return None
         assert isinstance(node, m.WaitNode), node
         return _caught(node.catch, lambda: self._wait(node, scope))
@@ -501,7 +502,7 @@ class Planned:
     def _wait(self, node: m.WaitNode, scope: Scope) -> WaitValue:
         pending = self.value(node.members, scope)
         if not isinstance(pending, Remainder):
-            raise UnsupportedError(f"wait on {pending!r}")
+            raise FailuresError(Error("TypeError", ANY))
         members = pending.members
         count = len(members)
         form, value = node.quorum.form, node.quorum.value

@@ -15,6 +15,7 @@ from tests.oracle.reference.names import (
     arguments,
     dotted_name,
     name_of,
+    takes_anything,
     wants_handle,
 )
 from tests.oracle.reference.outcome import (
@@ -94,7 +95,8 @@ class Calls(FanOuts):
     def _argument(self, callee: Any, slot: int | str, expr: ast.Expr, scope: Scope) -> Any:
         if callee == "cancel" or wants_handle(callee, slot):
             return Remainder(tuple(self.members(expr, scope)))
-        return join(self.value(expr, scope))
+        value = self.value(expr, scope)
+        return value if takes_anything(callee, slot) else join(value)
 
     def call_task(
         self,

@@ -153,7 +153,7 @@ class FanOuts(Expressions):
         value = self.value(expr, scope)
         if isinstance(value, Remainder):
             return list(value.members)
-        raise UnsupportedError("wait on plain values")
+        raise FailuresError(Error("TypeError", ANY))
 
     def _member(self, item: ast.Expr, scope: Scope) -> Cell:
         if isinstance(item, ast.Name):

@@ -105,6 +105,12 @@ def is_fail(node: Any) -> bool:
     )
 
 
+def takes_anything(callee: Any, slot: int | str) -> bool:
+    """Whether a workflow's parameter has no annotation: a pending value stays one in it."""
+    parameters = callee.decl.signature.parameters if isinstance(callee, Workflow) else ()
+    return any(slot in (i, p.name) and p.annotation is None for i, p in enumerate(parameters))
+
+
 def wants_handle(callee: Any, slot: int | str) -> bool:
     """Whether a parameter takes a pending value as it is, rather than the joined list."""
     if isinstance(callee, Workflow):
