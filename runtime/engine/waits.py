@@ -30,8 +30,8 @@ from wfc.runtime.values import (
 NONE = Inline(obj=None)
 
 NO_CALLS = (
-    "takes running calls (a fan-out, a list of calls, what a `wait` left), and this is a value: "
-    "a parameter that is to be given them as they run is declared `pending[T]`"
+    "takes running calls, and this is a value: a parameter that takes what runs is declared "
+    "`pending[T]`"
 )
 """What is said of a value that the checks could not know to be none of these."""
 
