@@ -11,6 +11,7 @@ from typing import Any
 
 from wfc.compiler.limits import MAX_CHAIN
 from wfc.compiler.project import Builtin, ConstantSymbol, Project, SpecModule
+from wfc.compiler.suggest import Suggestions
 from wfc.dsl import ast
 from wfc.plan import expr
 
@@ -36,6 +37,7 @@ class Constants:
 
     def __init__(self, project: Project) -> None:
         self.project = project
+        self.suggest = Suggestions()
         self._values: dict[ConstantSymbol, Any] = {}
         self._open: list[ConstantSymbol] = []
 

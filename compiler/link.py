@@ -139,7 +139,7 @@ class _Linker:
                 else []
             )
             text = f"there is no file `{file}`"
-            hint = did_you_mean(path.name, near)
+            hint = self.constants.suggest(path.name, near)
             self.wrong.append(Diagnostic(codes.UNREADABLE, text, node.path_span, "not found", hint))
             return None
         found = self._read(path, node.path_span)
@@ -252,7 +252,7 @@ class _Linker:
         """Report why a Python name cannot be used."""
         match found:
             case NoModule(name, known):
-                hint = did_you_mean(name, known)
+                hint = self.constants.suggest(name, known)
                 hint = (
                     hint or "it is looked for beside the spec, in the project's root, and installed"
                 )
@@ -266,7 +266,7 @@ class _Linker:
                         f"{owner} has no `{wanted}`",
                         name_span,
                         "not found",
-                        did_you_mean(wanted, known),
+                        self.constants.suggest(wanted, known),
                         related,
                     )
                 )
@@ -372,14 +372,14 @@ class _Tasks:
         else:
             text = f"there is no task `{name}`"
             scope = owner.target if isinstance(owner, SpecSymbol) and owner.target else module
-            known = [
+            known = (
                 n
                 for n, s in scope.symbols.items()
                 if isinstance(s, TypeSymbol)
                 or (isinstance(s, TaskSymbol) and s.function is not None)
-            ]
+            )
             label = "not found"
-            hint = did_you_mean(name.rpartition(".")[2], known)
+            hint = self.linker.constants.suggest(name.rpartition(".")[2], known)
             hint = hint or "import the function, or name it by its Python path: `module.function`"
         self.linker.wrong.append(Diagnostic(codes.TASK_TARGET, text, decl.target_span, label, hint))
 

@@ -274,7 +274,7 @@ def _exception(constants: Constants, module: SpecModule, node: ast.Expr) -> str 
             return f"{cls.module}.{cls.name}" if cls is not None else name
     known = [*_EXCEPTIONS, *(n for n, s in module.symbols.items() if isinstance(s, TypeSymbol))]
     text = f"there is no exception `{name}`"
-    hint = did_you_mean(name, known) or "import it, as `from module import TheError`"
+    hint = constants.suggest(name, known) or "import it, as `from module import TheError`"
     return Diagnostic(codes.EXCEPTION, text, node.span, "unknown exception", hint)
 
 

@@ -128,7 +128,7 @@ class PyModule:
 
 
 _MAKES_NAMES = re.compile(
-    r"\b(?:globals|vars|locals)\(\)\s*(?:\[|\.update\b)|\bsys\.modules\[__name__\]|^\s*exec\(",
+    r"\b(?:globals|vars|locals)\(\)\s*(?:\[|\.update\b)|\bsys\.modules\[__name__\]|^[^\S\n]*exec\(",
     re.MULTILINE,
 )
 """A module with this makes names as it is imported, as `hashlib` does: which, is not to be seen."""

@@ -164,7 +164,7 @@ def explain_number(written: str) -> tuple[str, str]:
         return message, f"a number does not begin with 0: write `{written.lstrip('0_') or '0'}`"
     if re.fullmatch(r"[0-9.]+[jJ]", written):
         return f"`{shown}` is a complex number, which the language does not have", ""
-    if re.fullmatch(r"[0-9][0-9_]*_|[0-9]+(?:_*[0-9]+)*", written):
+    if re.fullmatch(r"[0-9][0-9_]*", written):
         return message, "an underscore stands between two digits, one at a time: 1_000"
     unit = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z]+)", written)
     if unit:

@@ -7,6 +7,9 @@ from typing import Literal
 
 from wfc.dsl.ast import Span
 
+MAX_ERRORS = 100
+"""After so many errors the rest of a file is not read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Label:

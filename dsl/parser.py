@@ -28,9 +28,9 @@ from lark.parsers.lalr_analysis import Shift
 
 from wfc.dsl import ast, bad_text
 from wfc.dsl.builder import Builder
-from wfc.dsl.diagnostics import Diagnostic
+from wfc.dsl.diagnostics import MAX_ERRORS, Diagnostic
 from wfc.dsl.machine import Action, Tables
-from wfc.dsl.reader import MAX_ERRORS, Reader
+from wfc.dsl.reader import Reader
 from wfc.dsl.source import unify_newlines
 from wfc.dsl.tokens import MAX_NESTING, Comment, Lexicon, Line, Token, Tokenizer
 from wfc.dsl.words import foreign_words

@@ -7,14 +7,11 @@ from typing import Any
 
 from wfc.dsl import ast
 from wfc.dsl.builder import Builder
-from wfc.dsl.diagnostics import Diagnostic, Label
+from wfc.dsl.diagnostics import MAX_ERRORS, Diagnostic, Label
 from wfc.dsl.machine import Machine, Tables, Unexpected
 from wfc.dsl.syntax_errors import explain
-from wfc.dsl.tokens import Line, Token, Tokenizer
+from wfc.dsl.tokens import MAX_REREAD, Line, Token, Tokenizer
 from wfc.dsl.trouble import Trouble
-
-MAX_ERRORS = 100
-"""After so many errors the rest of a file is not read."""
 
 _PARTS_OF_FOREIGN = frozenset({"except", "finally", "else", "elif"})
 
@@ -50,7 +47,7 @@ class Reader:
         """The module, or `None` after an error. Errors go to the builder's."""
         failed = False
         machine, next_line, feed = self.machine, self.tokenizer.next_line, self._feed
-        while (line := next_line()) is not None and len(self.errors) < MAX_ERRORS:
+        while (line := next_line()) is not None and not self._enough():
             self.lines.append(line)
             self.longest = max(self.longest, len(line.tokens))
             if self._skipping and not self._skipped(line):
@@ -98,6 +95,12 @@ class Reader:
             self._explain(line, index, top=False)
             return None
         return value
+
+    def _enough(self) -> bool:
+        """Whether the rest of the file is not read: there are enough errors, or a bracket in each of
+        many statements is left open, each of which would have the rest be read once more."""
+        count = len(self.errors) + len(self.tokenizer.problems)
+        return count >= MAX_ERRORS or (count > 0 and self.tokenizer.reread > MAX_REREAD)
 
     # ------------------------------------------------------------------ one line
 

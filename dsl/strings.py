@@ -10,17 +10,22 @@ from functools import lru_cache
 from typing import Literal, cast
 
 from wfc.dsl import ast
-from wfc.dsl.diagnostics import Diagnostic
+from wfc.dsl.diagnostics import MAX_ERRORS, Diagnostic
 from wfc.dsl.tokens import Token
 
 MAX_FIELDS = 1000
 """How many fields a text may have."""
 
-Report = Callable[[Diagnostic], None]
+Found = list[Diagnostic]
+"""Where what is wrong is added: no more of it than a file's errors are, however many there are."""
+
+_NAMED = re.compile(r"\\N\{[^{}\\]*\}")
+"""A name ends at a backslash at the latest: looking for its end from each of many would be quadratic."""
 
 _ESCAPE = re.compile(
-    r"\\(?:\n|[\\'\"abfnrtv]|[0-7]{1,3}|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|N\{[^}]*\}|[\s\S])"
+    r"\\(?:\n|[\\'\"abfnrtv]|[0-7]{1,3}|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|N\{[^{}\\]*\}|[\s\S])"
 )
+_WORD = re.compile(r"\w*")
 _SIMPLE = {
     "\n": "", "\\": "\\", "'": "'", '"': '"', "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r",
     "t": "\t", "v": "\v",
@@ -55,26 +60,26 @@ def span_within(token: Token, start: int, end: int) -> ast.Span:
     return ast.Span(token.file, *place(start), *place(end))
 
 
-def decode_token(token: Token, report: Report) -> str:
+def decode_token(token: Token, found: Found) -> str:
     """The value of a plain string's token."""
     prefix, quote, start = split_token(token.value)
     end = len(token.value) - len(quote)
     if "r" in prefix:
         return token.value[start:end]
-    return _decode(token, start, end, report)
+    return _decode(token, start, end, found)
 
 
-def _decode(token: Token, start: int, end: int, report: Report) -> str:
+def _decode(token: Token, start: int, end: int, found: Found) -> str:
     body = token.value[start:end]
     if "\\" not in body:
         return body
 
-    def replaced(found: re.Match[str]) -> str:
-        escape = found.group()[1:]
+    def replaced(written: re.Match[str]) -> str:
+        escape = written.group()[1:]
         simple = _SIMPLE.get(escape)
         if simple is not None:
             return simple
-        at = start + found.start()
+        at = start + written.start()
         try:
             if escape[0] in "01234567":
                 return chr(int(escape, 8))
@@ -86,24 +91,25 @@ def _decode(token: Token, start: int, end: int, report: Report) -> str:
                 return unicodedata.lookup(escape[2:-1])
         except (ValueError, KeyError, OverflowError):
             pass
-        report(Diagnostic(
-            "WF008", f"`\\{escape}` is not an escape that means something",
-            span_within(token, at, at + len(found.group())), "",
-            r'a backslash itself is written `\\`; r"…" has no escapes at all',
-        ))  # fmt: skip
-        return found.group()
+        if len(found) < MAX_ERRORS:
+            found.append(Diagnostic(
+                "WF008", f"`\\{escape}` is not an escape that means something",
+                span_within(token, at, at + len(written.group())), "",
+                r'a backslash itself is written `\\`; r"…" has no escapes at all',
+            ))  # fmt: skip
+        return written.group()
 
     return _ESCAPE.sub(replaced, body)
 
 
 def parts_of(
     token: Token,
-    report: Report,
+    found: Found,
     parse_field: Callable[[Token, int, int], ast.Expr | None],
 ) -> list[str | ast.FormatField]:
     """The literal texts and the fields of a string's token, in order."""
     if token.type == "STRING":
-        return [decode_token(token, report)]
+        return [decode_token(token, found)]
     value = token.value
     prefix, quote, start = split_token(value)
     end = len(value) - len(quote)
@@ -114,14 +120,14 @@ def parts_of(
 
     def flush(to: int) -> None:
         if to > text_from:
-            text = value[text_from:to] if raw else _decode(token, text_from, to, report)
+            text = value[text_from:to] if raw else _decode(token, text_from, to, found)
             parts.append(text)
 
-    while at < end:
+    while at < end and len(found) < MAX_ERRORS:
         char = value[at]
         if char == "\\" and not raw:
-            named = value.find("}", at, end) if value.startswith("\\N{", at) else -1
-            at = named + 1 if named >= 0 else at + 2
+            named = _NAMED.match(value, at, end)
+            at = named.end() if named is not None else at + 2
         elif char not in "{}":
             at += 1
         elif value.startswith(char * 2, at):
@@ -129,7 +135,7 @@ def parts_of(
             at += 2
             text_from = at
         elif char == "}":
-            report(Diagnostic(
+            found.append(Diagnostic(
                 "WF030", "a single `}` in an f-string", span_within(token, at, at + 1), "",
                 "a brace that is meant as text is doubled: `}}`",
             ))  # fmt: skip
@@ -138,11 +144,11 @@ def parts_of(
             flush(at)
             fields += 1
             if fields > MAX_FIELDS:
-                report(
+                found.append(
                     Diagnostic("WF002", f"more than {MAX_FIELDS} fields in one text", token.span)
                 )
                 return parts
-            field, at = _field(token, at, end, report, parse_field)
+            field, at = _field(token, at, end, found, parse_field)
             text_from = at
             if field is not None:
                 parts.append(field)
@@ -154,14 +160,14 @@ def _field(
     token: Token,
     at: int,
     end: int,
-    report: Report,
+    found: Found,
     parse_field: Callable[[Token, int, int], ast.Expr | None],
 ) -> tuple[ast.FormatField | None, int]:
     """Read `{expr!r:spec}` at `at`; the field, and the index behind it."""
     value = token.value
 
     def wrong(message: str, start: int, stop: int, hint: str = "") -> None:
-        report(Diagnostic("WF030", message, span_within(token, start, stop), "", hint))
+        found.append(Diagnostic("WF030", message, span_within(token, start, stop), "", hint))
 
     start = at + 1
     stop = _end_of_expression(value, start, end)
@@ -169,7 +175,7 @@ def _field(
     spec = ""
     close = stop
     if close < end and value[close] == "!":
-        word = re.compile(r"\w*").match(value, close + 1, end)
+        word = _WORD.match(value, close + 1, end)
         conversion = word.group() if word else ""
         if conversion not in _CONVERSIONS:
             wrong(f"`!{conversion}` is not a conversion", close, close + 1 + len(conversion),

@@ -9,18 +9,22 @@ def distance(a: str, b: str, limit: int) -> int:
     """How many letters to add, drop, change or swap to get from `a` to `b`; above `limit` when more."""
     if abs(len(a) - len(b)) > limit:
         return limit + 1
-    before: list[int] = []
-    row = list(range(len(b) + 1))
+    far = limit + 1
+    # A row holds what is at most `limit` places off the diagonal: all else costs more.
+    before: dict[int, int] = {}
+    row = {j: j for j in range(min(limit, len(b)) + 1)}
     for i, x in enumerate(a, 1):
-        before, last, row = row, before, [i]
-        for j, y in enumerate(b, 1):
-            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (x != y))
-            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
-                cost = min(cost, last[j - 2] + 1)
-            row.append(cost)
-        if min(row) > limit:
-            return limit + 1
-    return row[-1]
+        before, last, row = row, before, {0: i} if i <= limit else {}
+        for j in range(max(1, i - limit), min(len(b), i + limit) + 1):
+            cost = min(
+                before.get(j, far) + 1, row.get(j - 1, far) + 1, before.get(j - 1, far) + (x != b[j - 1])
+            )  # fmt: skip
+            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == b[j - 1]:
+                cost = min(cost, last.get(j - 2, far) + 1)
+            row[j] = cost
+        if min(row.values()) > limit:
+            return far
+    return min(row[len(b)], far)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -24,6 +24,9 @@ MAX_BLOCKS = 200
 MAX_TOKENS = 100_000
 """How many tokens a statement may have."""
 
+MAX_REREAD = 250_000
+"""How many characters of a file are read again after brackets that are never closed."""
+
 _OPENERS = {"LPAR": ")", "LSQB": "]", "LBRACE": "}"}
 _CLOSERS = frozenset({"RPAR", "RSQB", "RBRACE"})
 _COMMENT = re.compile(r"#[^\n]*")
@@ -123,6 +126,7 @@ class Tokenizer:
         self.indents = [0]
         self.brackets: list[Token] = []
         self.tab_seen = False
+        self.reread = 0
         self.finished = False
 
     # ------------------------------------------------------------------------------------ lines
@@ -140,6 +144,7 @@ class Tokenizer:
             found = match(text, pos, end)
             if found is None:
                 tokens.append(self._bad(pos))
+                self._limit(tokens)
                 continue
             kind = found.lastgroup
             self.pos = stop = found.end()
@@ -180,13 +185,21 @@ class Tokenizer:
                 self._close(token)
             tokens.append(token)
             if len(tokens) > MAX_TOKENS:
-                token.type, token.problem = "ERROR", bad_text.too_long(tokens[0].span, MAX_TOKENS)
-                self.pos, self.brackets = end, []
+                self._limit(tokens)
         return self._last_line(tokens)
+
+    def _limit(self, tokens: list[Token]) -> None:
+        """End the file with an error where the statement at hand has too many tokens."""
+        if len(tokens) > MAX_TOKENS:
+            last = tokens[-1]
+            last.type, last.problem = "ERROR", bad_text.too_long(tokens[0].span, MAX_TOKENS)
+            self.pos, self.brackets = self.end, []
 
     def restart(self, token: Token) -> None:
         """Go on at the physical line on which `token` stands, outside of all brackets."""
-        self.pos = token.start - (token.column - 1)
+        start = token.start - (token.column - 1)
+        self.reread += self.pos - start
+        self.pos = start
         self.line, self.line_start = token.line, self.pos
         self.brackets = []
         self.finished = False

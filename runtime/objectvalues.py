@@ -232,11 +232,12 @@ def _why(url: str, error: Exception) -> str:
             f"no credentials are in the environment ({names}), and this machine has none of its own"
         )
     server = re.search(r"https?://[^/\s?]+", said)
-    told = re.search(r"<Code>(.*?)</Code>.*?<Message>(.*?)</Message>", said, re.DOTALL)
+    code = re.search(r"<Code>([^<]*)</Code>", said)
+    told = re.search(r"<Message>([^<]*)</Message>", said)
     status = re.search(r"status code: (\d+[\w ]*)", said)
     died = re.search(r'message: "([^"]*)"', details)
-    if told:
-        why = f"{told[1]}: {told[2]}"
+    if code and told:
+        why = f"{code[1]}: {told[1]}"
     elif status:
         why = f"the server answers {status[1]}"
     elif "builder error" in said:

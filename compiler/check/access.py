@@ -6,7 +6,6 @@ from wfc.compiler import codes
 from wfc.compiler.check.frame import WHAT, Frame, members
 from wfc.compiler.project import ConstantSymbol, SpecSymbol
 from wfc.compiler.relations import assignable, element, is_number
-from wfc.compiler.suggest import did_you_mean
 from wfc.compiler.types import (
     ANY,
     BOOL,
@@ -83,8 +82,8 @@ def not_in_spec(frame: Frame, node: ast.Attribute, owner: SpecSymbol) -> None:
     if owner.target.broken:
         return
     text = f"the spec `{owner.name}` ({owner.target.file}) has no `{node.name}`"
-    known = [n for n, s in owner.target.symbols.items() if not isinstance(s, SpecSymbol)]
-    hint = did_you_mean(node.name, known)
+    known = (n for n, s in owner.target.symbols.items() if not isinstance(s, SpecSymbol))
+    hint = frame.context.suggest(node.name, known)
     frame.report(codes.NOT_IN_SPEC, text, node.name_span, "not found", hint)
 
 
@@ -114,7 +113,9 @@ def _of_record(frame: Frame, node: ast.Attribute, found: ResultType | WaitType) 
     if node.name in kinds:
         return kinds[node.name]
     text = f"{what} has no `{node.name}`"
-    hint = did_you_mean(node.name, kinds) or f"it has {', '.join(f'`.{k}`' for k in kinds)}"
+    hint = (
+        frame.context.suggest(node.name, kinds) or f"it has {', '.join(f'`.{k}`' for k in kinds)}"
+    )
     frame.report(codes.UNKNOWN_ATTRIBUTE, text, node.name_span, "not found", hint)
     return ANY
 
@@ -151,7 +152,7 @@ METHOD_HINT = "a spec calls tasks, workflows and built-ins only: do this in a Py
 
 def _no_attribute(frame: Frame, node: ast.Attribute, found: Type, known: list[str]) -> None:
     text = f"{describe(found)} has no attribute `{node.name}`"
-    hint = did_you_mean(node.name, known)
+    hint = frame.context.suggest(node.name, known)
     frame.report(codes.UNKNOWN_ATTRIBUTE, text, node.name_span, "not found", hint)
 
 
@@ -248,7 +249,7 @@ def _of_fields(frame: Frame, node: ast.Subscript, found: Instance, index: Type) 
             return info.fields[str(key)]
         if info.complete and isinstance(node.index, ast.Constant):
             text = f"{found.cls.name} has no key {key!r}"
-            hint = did_you_mean(str(key), info.fields)
+            hint = frame.context.suggest(str(key), info.fields)
             frame.report(codes.UNKNOWN_ATTRIBUTE, text, node.index.span, "not found", hint)
         return ANY
     if found.cls.module == "collections.abc" or info.kind != "class" or not info.complete:

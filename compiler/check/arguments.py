@@ -10,7 +10,6 @@ from wfc.compiler.check.frame import Frame
 from wfc.compiler.check.handles import handed_on, why_a_value
 from wfc.compiler.parameters import Param
 from wfc.compiler.relations import assignable, joined
-from wfc.compiler.suggest import did_you_mean
 from wfc.compiler.types import (
     ANY,
     AnyType,
@@ -141,19 +140,21 @@ def _report_unknown(
     taken: dict[str, _Given],
     unknown: list[_Given],
 ) -> None:
+    free = [n for n in by_name if n not in taken]
+    by_position = {p.name for p in callee.params or () if p.kind == "positional"}
+    named = ", ".join([*by_name][:12]) + (", …" if len(by_name) > 12 else "")
     for one in unknown:
         text = f"`{callee.name}` has no parameter `{one.place}`"
-        free = [n for n in by_name if n not in taken]
-        hint = did_you_mean(str(one.place), free)
+        hint = frame.context.suggest(str(one.place), free)
         if not hint:
-            hint = f"its parameters: {', '.join(by_name)}" if by_name else ""
-            if any(p.name == one.place and p.kind == "positional" for p in callee.params or ()):
+            hint = f"its parameters: {named}" if by_name else ""
+            if one.place in by_position:
                 hint = f"`{one.place}` is given by position only"
         frame.report(codes.UNKNOWN_KEYWORD, text, one.span, "not expected", hint, _declared(callee))
 
 
 def _report_missing(frame: Frame, node: ast.Call, callee: Callee, missing: list[str]) -> None:
-    names = ", ".join(f"`{n}`" for n in missing)
+    names = ", ".join(f"`{n}`" for n in missing[:12]) + (", …" if len(missing) > 12 else "")
     text = f"`{callee.name}` needs {names}"
     label = f"{names} {'is' if len(missing) == 1 else 'are'} missing"
     frame.report(codes.MISSING_ARGUMENT, text, node.span, label, related=_declared(callee))

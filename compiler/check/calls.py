@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from wfc.compiler import codes
 from wfc.compiler.check.access import METHOD_HINT, not_in_spec
 from wfc.compiler.check.arguments import bind_arguments
@@ -19,7 +21,6 @@ from wfc.compiler.project import (
     TypeSymbol,
     WorkflowSymbol,
 )
-from wfc.compiler.suggest import did_you_mean
 from wfc.compiler.types import ANY, ResultType, Type
 from wfc.dsl import ast
 from wfc.dsl.diagnostics import Label
@@ -122,7 +123,7 @@ def _not_callable(frame: Frame, func: ast.Expr, what: str, span: ast.Span, label
 
 
 def _unknown(frame: Frame, func: ast.Name) -> None:
-    symbols = [n for n, s in frame.module.symbols.items() if not isinstance(s, SpecSymbol)]
+    symbols = (n for n, s in frame.module.symbols.items() if not isinstance(s, SpecSymbol))
     hint = frame.context.suggest(func.id, symbols, (*BUILTINS, *SPECIALS, "wait"))
     if func.id in _FOREIGN:
         hint = _FOREIGN[func.id]
@@ -138,7 +139,7 @@ def _method(frame: Frame, func: ast.Expr) -> None:
         owner = dotted(func).partition(".")[0]
         if owner and not _anywhere(frame, owner):
             text = f"the name `{owner}` is not known here"
-            hint = did_you_mean(owner, [*frame.scope.visible(), *frame.module.symbols])
+            hint = frame.context.suggest(owner, chain(frame.scope.visible(), frame.module.symbols))
             hint = hint or f"import the function: `from {owner} import {func.name}`"
             frame.report(codes.UNKNOWN_NAME, text, func.span, "not bound", hint)
             return

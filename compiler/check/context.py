@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast as python
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Literal
 
 from wfc.compiler import codes, pytypes, types
@@ -23,7 +24,6 @@ from wfc.compiler.project import (
     WorkflowSymbol,
 )
 from wfc.compiler.signatures import Function
-from wfc.compiler.suggest import did_you_mean
 from wfc.compiler.types import ANY, Instance, Type
 from wfc.dsl import ast
 from wfc.dsl.diagnostics import Diagnostic, Label
@@ -42,9 +42,6 @@ _FORMS = (
     "...",
 )
 _LANGUAGE = ("pending", "Pending", "Result")
-
-MAX_SUGGESTIONS = 100
-"""After so many, an unknown name gets no hint: each is a look at all names there are."""
 
 CASCADES = frozenset(
     (
@@ -89,7 +86,7 @@ class Context:
 
     def __post_init__(self) -> None:
         self.constants = Constants(self.project)
-        self._suggestions = 0
+        self.suggest = self.constants.suggest
         self._chain = 0
         self._callees: dict[Symbol, Callee] = {}
         self._types: dict[int, Type] = {}
@@ -111,13 +108,6 @@ class Context:
         if code in CASCADES and span.file in self._broken:
             return
         self.found.append(Diagnostic(code, message, span, label, hint, tuple(related), severity))
-
-    def suggest(self, name: str, *known: Iterable[str]) -> str:
-        """A hint with the nearest name of the first group that has one; not for ever more errors."""
-        self._suggestions += 1
-        if self._suggestions > MAX_SUGGESTIONS:
-            return ""
-        return next((hint for group in known if (hint := did_you_mean(name, group))), "")
 
     # ------------------------------------------------------------------ types as written
 
@@ -152,8 +142,8 @@ class Context:
                 return self._python_type(module, node)
             if owner.target is None:
                 return ANY
-        own = [n for n, s in module.symbols.items() if isinstance(s, TypeSymbol)]
-        hint = did_you_mean(name, [*own, *types.CLASSES, *_FORMS, *_LANGUAGE, "tuple"])
+        own = (n for n, s in module.symbols.items() if isinstance(s, TypeSymbol))
+        hint = self.suggest(name, chain(own, types.CLASSES, _FORMS, _LANGUAGE, ("tuple",)))
         what = "is not a type" if symbol is not None else "is not known here"
         hint = hint or "import it: `from module import TheClass`"
         self.report(

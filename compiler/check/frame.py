@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from wfc.compiler import codes
 from wfc.compiler.check.context import Context
@@ -147,9 +148,11 @@ class Frame:
 
     def unknown(self, name: str, span: ast.Span) -> None:
         """Report a name that nothing binds."""
-        constants = [n for n, s in self.module.symbols.items() if isinstance(s, ConstantSymbol)]
-        bound = (*self.scope.visible(), *constants)
-        hint = self.context.suggest(name, bound, (*self.module.symbols, *BUILTINS, *SPECIALS))
+        # Not lists: most errors of very many get no hint, and need no look at all the names.
+        symbols = self.module.symbols
+        constants = (n for n, s in symbols.items() if isinstance(s, ConstantSymbol))
+        bound = chain(self.scope.visible(), constants)
+        hint = self.context.suggest(name, bound, chain(symbols, BUILTINS, SPECIALS))
         self.report(
             codes.UNKNOWN_NAME, f"the name `{name}` is not known here", span, "not bound", hint
         )

@@ -311,7 +311,7 @@ def _element_expressions(node: model.MapNode) -> Iterator[model.Expr]:
         yield from (e for e in (output.value, output.key, output.when) if e is not None)
 
 
-_HANDLE = re.compile(r'("(?:[^"\\]|\\.)*")|&(?=\w)')
+_HANDLE = re.compile(r'("(?:[^"\\]|\\[\s\S])*"?)|&(?=\w)')
 
 
 _UNPACK = re.compile(r"\bunpack\(([\w/#.]+), \d+\)\[(\d+)\]")

@@ -13,7 +13,7 @@ from wfc.dsl import ast, strings
 from wfc.dsl.builder.base import Base, Children, text_of
 from wfc.dsl.tokens import Token
 
-_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|[smhd])")
+_DURATION_PART = re.compile(r"(?<![0-9])([0-9]+(?:\.[0-9]+)?)(ms|[smhd])")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _ORDER = ("d", "h", "m", "s", "ms")
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:([KMGTP])(i?))?B")
@@ -78,7 +78,7 @@ class Atoms(Base):
             return ast.Constant("".join(self._string(token) for token in c), written, span)
         parts: list[str | ast.FormatField] = []
         for token in c:
-            for part in strings.parts_of(token, self.diagnostics.append, self._parse_field):
+            for part in strings.parts_of(token, self.diagnostics, self._parse_field):
                 last = parts[-1] if parts else None
                 if isinstance(part, str) and isinstance(last, str):
                     parts[-1] = last + part

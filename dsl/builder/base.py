@@ -108,7 +108,7 @@ class Base:
             seen.setdefault(name, span)
 
     def _string(self, token: Token) -> str:
-        return strings.decode_token(token, self.diagnostics.append)
+        return strings.decode_token(token, self.diagnostics)
 
 
 def text_of(token: Token) -> str:

@@ -8,7 +8,6 @@ run the graph is run by the system, durably; without one (a task function called
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import math
 import time
@@ -16,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from typing import Any
 
+from wfc.dsl.suggest import nearest
 from wfc.runtime.values import Pending
 from wfc.runtime.worker.context import WATCH
 
@@ -93,8 +93,8 @@ class CallHandle(Handle):
         """
         for key in options:
             if key not in OPTIONS and key not in _OWN:
-                near = difflib.get_close_matches(key, sorted(OPTIONS | _OWN), 1)
-                hint = f": did you mean {near[0]!r}?" if near else ""
+                near = nearest(key, sorted(OPTIONS | _OWN))
+                hint = f": did you mean {near!r}?" if near else ""
                 raise TypeError(f"a call has no option {key!r}{hint}")
         made = CallHandle(self.target, self.args, self.kwargs)
         made.inplace = options.pop("inplace", self.inplace)

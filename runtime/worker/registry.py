@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from wfc.dsl.suggest import nearest
 from wfc.plan.model import Graph
 from wfc.runtime.codec import decode, encode
 from wfc.runtime.linked import Linked, LinkedGraph
@@ -76,8 +76,8 @@ class Registry:
             self.linked.workflow(name).bind(args, kwargs)
         else:
             names = [*self.linked.tasks, *self.linked.plan.workflows]
-            near = difflib.get_close_matches(name, names, 1)
-            hint = f": did you mean {near[0]!r}?" if near else ""
+            near = nearest(name, names)
+            hint = f": did you mean {near!r}?" if near else ""
             raise LookupError(f"the running spec has no task or workflow {name!r}{hint}")
 
     def resolve(self, target: Any) -> tuple[str, Literal["task", "workflow"], Declared]:

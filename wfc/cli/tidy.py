@@ -31,7 +31,7 @@ def delete(run_id: str, store: str | None, *, dry_run: bool) -> None:
 
 def gc(older_than: str, store: str | None, *, dry_run: bool) -> None:
     """The command."""
-    found = re.fullmatch(r"(\d+)([smhd])", older_than)
+    found = re.fullmatch(r"(\d{1,9})([smhd])", older_than)
     if found is None:
         usage(f"--older-than is like 30d, 12h or 90m, not {older_than!r}")
     before = time.time() - int(found[1]) * _UNITS[found[2]]
