@@ -76,6 +76,13 @@ EXPRESSIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     r"\b(?:globals|vars|locals)\(\)\s*(?:\[|\.update\b)|\bsys\.modules\[__name__\]|^[^\S\n]*exec\(": (
         "search", ("\n", " \n", "vars() ", "\t"),
     ),
+    # wfc/params
+    r"^<<$": ("match", ("<",)),
+    r"^(?:~|null|Null|NULL|)$": ("match", ("null", "\n")),
+    r"^(?:true|True|TRUE|false|False|FALSE)$": ("match", ("true",)),
+    r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$": ("match", ("1", "0x", "0o7")),
+    r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$": ("match", ("1", "1.", "1e1", ".1")),
     # runtime
     r"https?://[^/\s?]+": ("search", ("http", "http://")),
     r"<Code>([^<]*)</Code>": ("search", ("<Code>", "<Code></Code")),

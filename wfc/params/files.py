@@ -84,12 +84,10 @@ def _yaml(text: str) -> Any:
             return made
 
     Loader.yaml_implicit_resolvers = {}
-    Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^<<$"), ["<"])
+    Loader.add_implicit_resolver("tag:yaml.org,2002:merge", _MERGE, ["<"])
     for name, (pattern, first, _) in _SCALARS.items():
         tag = f"tag:yaml.org,2002:{name}"
-        Loader.add_implicit_resolver(
-            tag, re.compile(pattern), ["", *first] if "~" in first else [*first]
-        )
+        Loader.add_implicit_resolver(tag, pattern, ["", *first] if "~" in first else [*first])
         Loader.add_constructor(tag, _scalar)
     try:
         return yaml.load(text, Loader)
@@ -100,7 +98,7 @@ def _yaml(text: str) -> Any:
 def _scalar(loader: Any, node: Any) -> Any:
     name = node.tag.rpartition(":")[2]
     pattern, _, make = _SCALARS[name]
-    if not re.match(pattern, node.value):
+    if not pattern.match(node.value):
         raise ValueError(f"line {node.start_mark.line + 1}: {node.value!r} is no {name}")
     return make(node.value)
 
@@ -116,17 +114,24 @@ def _float(text: str) -> Any:
     return float(plain) if plain.strip("+-")[:1] in ("i", "n") else number(text)
 
 
-_SCALARS: dict[str, tuple[str, str, Callable[[str], Any]]] = {
-    "null": (r"^(?:~|null|Null|NULL|)$", "~nN", lambda text: None),
+_MERGE = re.compile(r"^<<$")
+_SCALARS: dict[str, tuple[re.Pattern[str], str, Callable[[str], Any]]] = {
+    "null": (re.compile(r"^(?:~|null|Null|NULL|)$"), "~nN", lambda text: None),
     "bool": (
-        r"^(?:true|True|TRUE|false|False|FALSE)$",
+        re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"),
         "tTfF",
         lambda text: text[:1] in "tT",
     ),
-    "int": (r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$", "-+0123456789", _int),
+    "int": (
+        re.compile(r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$"),
+        "-+0123456789",
+        _int,
+    ),
     "float": (
-        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
-        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
+        re.compile(
+            r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+            r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+        ),
         "-+0123456789.",
         _float,
     ),
