@@ -68,9 +68,10 @@ class RunCancelled(Exception):  # noqa: N818
 class RunInterrupted(Exception):  # noqa: N818
     """The run was left unfinished: `wfc.resume(run_id)` goes on with it."""
 
-    def __init__(self, run_id: str) -> None:
-        super().__init__(f"run {run_id} was interrupted; it can be resumed")
-        self.run_id = run_id
+    def __init__(self, run_id: str, reason: str = "") -> None:
+        why = f" ({reason})" if reason else ""
+        super().__init__(f"run {run_id} was interrupted{why}; it can be resumed")
+        self.run_id, self.reason = run_id, reason
 
 
 class CodeChanged(Exception):  # noqa: N818

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from wfc import history
@@ -56,7 +56,29 @@ class Run:
         """The result, as `result` gives it, while the event loop goes on."""
         import asyncio
 
-        return asyncio.to_thread(self.result).__await__()
+        if self._here is None:
+            return asyncio.to_thread(self.result).__await__()
+        return self._result(self._here).__await__()
+
+    async def _result(self, active: Active) -> Any:
+        """Without a thread for each: there are few that wait for something, and a run may need what a
+        coroutine does that comes after it."""
+        import asyncio
+
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell() -> None:
+            with suppress(RuntimeError):  # the loop has ended meanwhile: nobody waits
+                loop.call_soon_threadsafe(ended.set)
+
+        active.when_ended(tell)
+        await ended.wait()
+        return self.result()
+
+    @property
+    def _here(self) -> Active | None:
+        """The run's thread, where that is one of this process: of no one that it was forked from."""
+        return self._active if self._active is not None and self._active.here else None
 
     def _open(self) -> closing[Store]:
         return closing(Store.open(self.store, create=False))
@@ -64,6 +86,8 @@ class Run:
     @property
     def status(self) -> str:
         """`running`, `interrupted`, `succeeded`, `failed` or `cancelled`."""
+        if self._here is not None:
+            self._here.heard()
         with self._open() as store:
             return state_of(store.journal.run(self.id))
 
@@ -73,8 +97,8 @@ class Run:
         Raises `RunFailed`, `RunCancelled`, `RunInterrupted` (nobody works on the run), `TimeoutError`
         after `timeout` seconds, `StorageError`.
         """
-        if self._active is not None:
-            done = self._active.join(timeout)
+        if self._here is not None:
+            done = self._here.join(timeout)
             return result_of(self.id, done.status, done.value, done.error)
         until = None if timeout is None else time.monotonic() + timeout
         with self._open() as store:
@@ -96,27 +120,27 @@ class Run:
     @property
     def active(self) -> bool:
         """Whether this process works, or worked, on the run."""
-        return self._active is not None
+        return self._here is not None
 
     def outcome(self) -> Outcome:
         """How the run ended in this process; waits for it. Raises `RunInterrupted` elsewhere."""
-        if self._active is None:
+        if self._here is None:
             raise RunInterrupted(self.id)
-        return self._active.join()
+        return self._here.join()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Whether this process's part of the run has ended, after at most `timeout` seconds."""
-        return self._active is None or self._active.ended.wait(timeout)
+        return self._here is None or self._here.wait(timeout)
 
     def interrupt(self) -> None:
         """Leave a run of this process as it stands; it can be resumed."""
-        if self._active is not None:
-            self._active.interrupt()
+        if self._here is not None:
+            self._here.interrupt()
 
     def ask_to_stop(self) -> None:
         """As `interrupt`, without waiting for it."""
-        if self._active is not None:
-            self._active.stop.set()
+        if self._here is not None:
+            self._here.stop.set()
 
     def cancel(self) -> bool:
         """Ask for the run to be cancelled, whoever works on it; false when it has ended."""

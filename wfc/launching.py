@@ -30,6 +30,9 @@ class Launcher(Protocol):
         is ready.
         """
 
+    def wait(self, ended: threading.Event, timeout: float | None = None) -> bool:
+        """Whether the run has ended, after at most `timeout` seconds."""
+
     def close(self) -> None:
         """End what was started if it was never asked for. Idempotent."""
 
@@ -86,6 +89,10 @@ class TransportLauncher:
         from wfc.runtime.executors.pool import Pool
 
         return Pool(self._made, program)
+
+    def wait(self, ended: threading.Event, timeout: float | None = None) -> bool:
+        """See `Launcher`."""
+        return ended.wait(timeout)
 
     def close(self) -> None:
         """See `Launcher`. Waits for what is there already, not for what is still being started."""
