@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from wfc.runtime.work import Executor, Program
 
 POLL = 0.05
+LEND = 1.0
+"""Seconds for which a task lends what it holds, before it looks again whether it need not any more."""
+
 CONNECT = 10.0
 """Seconds that a Ray cluster has to take a connection."""
 
@@ -91,8 +95,20 @@ class TransportLauncher:
         return Pool(self._made, program)
 
     def wait(self, ended: threading.Event, timeout: float | None = None) -> bool:
-        """See `Launcher`."""
-        return ended.wait(timeout)
+        """See `Launcher`. In a task it lends what the task holds, so that the run has room: with a
+        task on each CPU that waits for a run of its own, none would get any further."""
+        until = None if timeout is None else time.monotonic() + timeout
+        if threading.current_thread() is threading.main_thread():
+            while not self._ready.wait(POLL) and not ended.is_set():
+                if until is not None and time.monotonic() >= until:
+                    return False
+            lend: Callable[[float], None] | None = getattr(self._made, "lend", None)
+            while lend is not None and not ended.wait(POLL):
+                left = LEND if until is None else min(LEND, until - time.monotonic())
+                if left <= 0:
+                    return False
+                lend(left)
+        return ended.wait(None if until is None else max(0.0, until - time.monotonic()))
 
     def close(self) -> None:
         """See `Launcher`. Waits for what is there already, not for what is still being started."""
@@ -104,19 +120,19 @@ class TransportLauncher:
 def launcher(*, local: bool = False, address: str | None = None) -> Launcher:
     """Processes of this machine, or Ray. They start now, in the background.
 
-    Raises `ConnectionError` at once when nobody answers at the address of a Ray cluster.
+    Raises `ConnectionError` at once when nobody answers at the address of a Ray cluster, or when this
+    process is connected to another one.
     """
     if local:
         from wfc.runtime.executors.local import LocalTransport
         from wfc.watching import Terminal
 
         return TransportLauncher(lambda: LocalTransport(console=Terminal()))
-    named = address or os.environ.get("RAY_ADDRESS")
-    _probe(named or "")
+    _probe(address or os.environ.get("RAY_ADDRESS") or "")
     from wfc.runtime.executors.ray import prepare
 
-    prepare(named)
-    return TransportLauncher(lambda: _on_ray(named))
+    prepare(address)
+    return TransportLauncher(lambda: _on_ray(address))
 
 
 def _probe(address: str) -> None:

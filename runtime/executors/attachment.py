@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, TypeAlias
 
 from wfc.runtime.work import ExecutorLost
@@ -102,14 +103,31 @@ def answers(place: Place) -> bool:
     return True
 
 
-def attach(ray: Any, *, private: bool) -> Attachment:
-    """Look after the Ray that this process has connected to."""
+def attach(
+    ray: Any, *, private: bool, calling: AbstractContextManager[None] | None = None
+) -> Attachment:
+    """Look after the Ray that this process has connected to; `calling` is around each call to it.
+
+    Raises `ConnectionError` when it is gone: a connection of the user's that is left from it.
+    """
     found = node_of(ray)
+    calling = calling or contextlib.nullcontext()
     head, node = None, None
     with contextlib.suppress(AttributeError, ValueError):
         host, _, port = str(found.gcs_address).rpartition(":")
         head, node = (host.strip("[]"), int(port)), str(found.raylet_socket_name)
-    return Attachment(ray.nodes, head=head, node=node, patience=0.0 if private else PATIENCE)
+    if not all(answers(place) for place in (node, head) if place is not None):
+        raise ConnectionError(
+            "the Ray that this process is connected to does not answer: call ray.shutdown(), and connect "
+            "again"
+        )
+
+    def nodes() -> Sequence[Mapping[str, Any]]:
+        with calling:
+            asked: Sequence[Mapping[str, Any]] = ray.nodes()
+            return asked
+
+    return Attachment(nodes, head=head, node=node, patience=0.0 if private else PATIENCE)
 
 
 def node_of(ray: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -49,6 +50,32 @@ def _local() -> str | None:
             return address
     except (OSError, ValueError):
         return None
+
+
+def same_place(one: str, other: str) -> bool:
+    """Whether two addresses, `host:port` each, are one: by name, by number, or as two of this machine."""
+    (host, _, port), (other_host, _, other_port) = one.rpartition(":"), other.rpartition(":")
+    if port != other_port:
+        return False
+    found, others = _numbers(host), _numbers(other_host)
+    return host == other_host or bool(found & others) or (_is_here(found) and _is_here(others))
+
+
+def _numbers(host: str) -> set[str]:
+    try:
+        return {str(found[4][0]) for found in socket.getaddrinfo(host.strip("[]"), None)}
+    except OSError:
+        return set()
+
+
+def _is_here(numbers: Iterable[str]) -> bool:
+    """Whether one of the addresses is this machine's: only there can something listen on it."""
+    for number in numbers:
+        family = socket.AF_INET6 if ":" in number else socket.AF_INET
+        with contextlib.suppress(OSError), socket.socket(family) as probe:
+            probe.bind((number, 0))
+            return True
+    return False
 
 
 def task_options(shape: Shape) -> dict[str, Any]:

@@ -11,27 +11,34 @@ import os
 import secrets
 import signal
 import sys
+import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, wraps
 from itertools import count
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from wfc.runtime.executors.attachment import attach, session_of, shut_down
 from wfc.runtime.executors.cluster import find_address, fits, ray_folder, task_options
+from wfc.runtime.executors.connection import check, join, watch
 from wfc.runtime.executors.messages import Batch, Died, Echo, Finished, Message
 from wfc.runtime.executors.rayside import Hub, run_batch
-from wfc.runtime.executors.sessions import mark, tidy
+from wfc.runtime.executors.sessions import mark
 from wfc.runtime.values import Value
 from wfc.runtime.work import ExecutorLost, Program, Shape
 
 logger = logging.getLogger("wfc")
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 RUNNER = "wfc.runtime.worker.runner:Runner"
 
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 _HUB_AFTER = 1.0
+_NO_BATCH = 0
+"""The number of none: of what is asked of it, nothing is ever said."""
 _PARTING = 0.2
 """Seconds that what still runs at the end has, to end in its own way."""
 _FORCE_AFTER = 1.2
@@ -53,6 +60,19 @@ def _remote(number: int) -> Any:
 
 
 # ------------------------------------------------------------------ in the coordinator
+
+
+def _calling(
+    method: Callable[Concatenate[RayTransport, P], R],
+) -> Callable[Concatenate[RayTransport, P], R]:
+    """A method that calls Ray, and does not once the connection has ended: it raises `ExecutorLost`."""
+
+    @wraps(method)
+    def call(self: RayTransport, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with self._connection:
+            return method(self, *args, **kwargs)
+
+    return call
 
 
 class _Stream:
@@ -77,10 +97,11 @@ class _Stream:
 
 class RayTransport:
     """Implements `Transport` on a Ray cluster: the one at `address`, at `RAY_ADDRESS`, a running one of
-    this user and machine, or a private one that listens on the loopback interface only.
+    this user and machine, or a private one that listens on the loopback interface only. All those of
+    a process share one connection.
 
     `runner` makes what runs batches; `module:name`, or a callable. Raises `ConnectionError` when a
-    named cluster does not answer.
+    named cluster does not answer, or the process is connected to another one.
     """
 
     overhead = 0.003
@@ -88,11 +109,9 @@ class RayTransport:
     pinned = False
 
     def __init__(self, address: str | None = None, *, runner: Any = RUNNER) -> None:
-        self._owner = connect(address)
-        private = self._owner == "private"
-        self._session = session_of(_ray()) if private else None
-        self._attached = attach(_ray(), private=private)
-        self._gone = False
+        prepare(address)
+        self._connection = join(_ray(), connect, address)
+        self._attached = self._connection.attached
         self._make = runner
         self._digest = ""
         self._program: list[Any] = []
@@ -106,11 +125,15 @@ class RayTransport:
         self._name = _hub_name()
         self._hub: Any = None
         self._hearing: Any = None
+        self._lent: Any = None
+        self.lend = self._lend if self._in_task() else None
+        """In a Ray task: how to wait there."""
         self._since = time.monotonic()
         self._closed = False
 
     # ------------------------------------------------------------------ Transport
 
+    @_calling
     def load(self, program: Program) -> None:
         """See `Transport`."""
         self._digest = f"{program.run_id}:{program.digest}"
@@ -128,6 +151,7 @@ class RayTransport:
             slots = self._slots[shape] = fits(shape, self._attached.nodes)
         return max(1, slots)
 
+    @_calling
     def send(self, batch: Batch) -> None:
         """See `Transport`."""
         if batch.home is not None:
@@ -172,11 +196,13 @@ class RayTransport:
         assert batch.home is not None
         self._messages.append(Died((batch.id,), "its process is gone", (batch.home,)))
 
+    @_calling
     def recall(self, batch: int) -> None:
         """See `Transport`."""
         if batch in self._by_batch:
             self._start_hub().order.remote(batch, "recall")
 
+    @_calling
     def kill(self, batch: int, reason: str) -> None:
         """See `Transport`."""
         stream = self._by_batch.get(batch)
@@ -210,6 +236,7 @@ class RayTransport:
                 with contextlib.suppress(Exception):
                     _ray().cancel(stream.generator, force=True)
 
+    @_calling
     def release(self, home: int) -> None:
         """See `Transport`."""
         for stream in self._streams.values():
@@ -218,13 +245,17 @@ class RayTransport:
                 self._start_hub().put.remote(stream.token, home)
                 return
 
+    @_calling
     def poll(self, timeout: float) -> list[Message]:
         """See `Transport`. Raises `ExecutorLost` when Ray is gone."""
+        return self._poll(timeout)
+
+    def _poll(self, timeout: float) -> list[Message]:
         ray = _ray()
         try:
             self._attached.check()
         except ExecutorLost:
-            self._gone = True
+            self._connection.lose()
             raise
         if self._messages:
             timeout = 0.0
@@ -254,36 +285,53 @@ class RayTransport:
         messages, self._messages = self._messages, []
         return messages
 
+    @_calling
+    def _in_task(self) -> bool:
+        ray = _ray()
+        return bool(ray.get_runtime_context().worker.mode == ray.WORKER_MODE)
+
+    def _lend(self, seconds: float) -> None:
+        """Ray lends the CPUs of a task to others while its main thread waits for an object."""
+        hub = self._hub  # there is one once something takes long
+        with contextlib.suppress(ExecutorLost):
+            if hub is not None:
+                with self._connection:
+                    self._lent = self._lent or hub.asked.remote(_NO_BATCH)
+                    if _ray().wait([self._lent], timeout=seconds)[0]:
+                        self._lent = None
+
     def describe(self) -> dict[str, Any]:
         """See `Transport`."""
         alive = sum(bool(node.get("Alive")) for node in self._attached.nodes)
-        return {"executor": "ray", "nodes": alive, "private": self._owner == "private"}
+        return {"executor": "ray", "nodes": alive, "private": self._connection.private}
 
     def close(self) -> None:
-        """See `Transport`. A private Ray is shut down, a joined one is left."""
+        """See `Transport`. The last one of a process shuts a private Ray down, and leaves a joined one."""
         if self._closed:
             return
         self._closed = True
-        self._attached.close()
-        ray = _ray()
-        if ray.is_initialized() and self._owner != "private" and not self._gone:
-            self._drain(_PARTING)  # of a run that has ended, the last batch ends by itself
-            for stream in self._streams.values():
-                self._end(stream)
-            self._drain(2 * _FORCE_AFTER)
-            if self._hub is not None:
-                ray.kill(self._hub)
-        self._streams.clear()
-        self._by_batch.clear()
-        if self._owner != "given":
-            shut_down(ray, gone=self._gone)
-        if self._owner == "private":
-            tidy(ray_folder(), self._session, gone=self._gone)
+        if not self._connection.ending():
+            with contextlib.suppress(ExecutorLost):  # what went on there has ended with it
+                self._part()
+        for held in (self._streams, self._by_batch, self._envs, self._program, self._tasks):
+            held.clear()
+        self._hub = self._hearing = self._lent = None
+        self._connection.leave()
+
+    @_calling
+    def _part(self) -> None:
+        """End what still goes on in a Ray that stays."""
+        self._drain(_PARTING)  # of a run that has ended, the last batch ends by itself
+        for stream in self._streams.values():
+            self._end(stream)
+        self._drain(2 * _FORCE_AFTER)
+        if self._hub is not None:
+            _ray().kill(self._hub)
 
     def _drain(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while self._streams and time.monotonic() < until:
-            self.poll(0.1)
+            self._poll(0.1)
 
     # ------------------------------------------------------------------ streams
 
@@ -372,14 +420,20 @@ def why(error: BaseException) -> str:
 
 # ------------------------------------------------------------------ connecting
 
+_preparing = threading.Lock()
+
 
 def prepare(address: str | None) -> None:
     """Import ray, with what has to be set before that. For the thread that imports all else: of two
-    that import at the same time, Python fails one when they meet in each other's locks."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if "ray" not in sys.modules and find_address(address) is None:
-        _guard()
-    _ray()
+    that import at the same time, Python fails one when they meet in each other's locks.
+
+    Raises `ConnectionError` when the process is connected to another Ray than that at `address`."""
+    with _preparing:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        if "ray" not in sys.modules and find_address(address) is None:
+            _guard()
+        watch(_ray())
+    check(_ray(), address)
 
 
 def connect(address: str | None) -> str:

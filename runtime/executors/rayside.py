@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import importlib
 import os
@@ -61,6 +62,7 @@ def _harness(make: Any, digest: str, program: list[Any]) -> Harness:
                 module, _, name = make.partition(":")
                 make = getattr(importlib.import_module(module), name)
             _settle()
+            _stay()
             harness = Harness(make(_ray().get(program[0]), ObjectStore()))
         except Exception as error:
             return Harness(Broken(error))
@@ -74,6 +76,15 @@ def _settle() -> None:
     again. It is some 200,000 objects: a tenth of a second, in the middle of a batch."""
     if not gc.get_freeze_count():
         gc.freeze()
+
+
+def _stay() -> None:
+    """Once in a process: its connection is Ray's own, without which it cannot even say what a task came
+    to. A function that is also used elsewhere may end what `ray.init` gave it there: here, nothing."""
+    ray = _ray()
+    if not hasattr(ray.shutdown, "wfc"):
+        ray.shutdown = functools.wraps(ray.shutdown)(lambda **_: None)
+        ray.shutdown.wfc = True
 
 
 class _Ear(threading.Thread):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from wfc.runtime.executors.cluster import claims, find_address, fits, task_options
+from wfc.runtime.executors.cluster import claims, find_address, fits, same_place, task_options
 from wfc.runtime.executors.ray import connect
 from wfc.runtime.work import Shape
 
@@ -152,3 +152,18 @@ launching.launcher()
         check=False,
     )
     assert (done.stdout, done.stderr) == ("True token\n", "")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("localhost:6379", "127.0.0.1:6379", True),
+        ("127.0.0.1:6379", "0.0.0.0:6379", True),  # of this machine, both
+        ("127.0.0.1:6379", "127.0.0.1:6380", False),
+        ("127.0.0.1:6379", "203.0.113.9:6379", False),  # an address that nobody has
+        ("no.such.host.invalid:6379", "no.such.host.invalid:6379", True),
+        ("no.such.host.invalid:6379", "127.0.0.1:6379", False),
+    ],
+)
+def test_addresses_that_are_one(one: str, other: str, same: bool) -> None:
+    assert same_place(one, other) is same
