@@ -77,9 +77,10 @@ def checked_place(named: str) -> str:
 
 def open_values(place: str, key: bytes) -> ValueStore:
     """The value store alone, as a worker opens it: without the journal, which takes a database's
-    library. `place` is a folder or the URL of an object store. Raises `StorageError`."""
+    library. `place` is the URL of an object store, or a folder, which is not made: where there is
+    none, it would not be the store. Raises `StorageError`."""
     if not in_objects(place):
-        return FolderValues(place, Sealer(key))
+        return FolderValues(place, Sealer(key), create=False)
     try:
         from wfc.runtime.objectvalues import ObjectValues
     except ModuleNotFoundError as error:

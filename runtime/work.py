@@ -33,7 +33,8 @@ class Program:
     """What every worker of a run needs once.
 
     `plan` is the plan's JSON. `functions` is one cloudpickle of `{task name: callable}`. `store` and
-    `seal_key` open the value store from a worker; `digest` names the whole.
+    `seal_key` open the value store from a worker; `digest` names the whole. Where workers may be on
+    other machines, `proof` is the key, size and seal of a value that only the owner's store has.
     """
 
     run_id: str
@@ -42,6 +43,7 @@ class Program:
     store: str
     seal_key: bytes
     digest: str
+    proof: tuple[str, int, bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)

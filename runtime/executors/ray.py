@@ -24,6 +24,7 @@ from wfc.runtime.executors.cluster import find_address, fits, ray_folder, task_o
 from wfc.runtime.executors.connection import check, join, watch
 from wfc.runtime.executors.messages import Batch, Died, Echo, Finished, Message
 from wfc.runtime.executors.rayside import Hub, run_batch
+from wfc.runtime.executors.relay import Errand, Relay
 from wfc.runtime.executors.sessions import mark
 from wfc.runtime.values import Value
 from wfc.runtime.work import ExecutorLost, Program, Shape
@@ -124,6 +125,7 @@ class RayTransport:
         self._envs: dict[int, Any] = {}
         self._name = _hub_name()
         self._hub: Any = None
+        self._relay: Relay | None = None
         self._hearing: Any = None
         self._lent: Any = None
         self.lend = self._lend if self._in_task() else None
@@ -137,6 +139,10 @@ class RayTransport:
     def load(self, program: Program) -> None:
         """See `Transport`."""
         self._digest = f"{program.run_id}:{program.digest}"
+        if not self._connection.private and program.store:  # there may be other machines
+            self._relay = Relay(program, self._connection)
+            program = self._relay.program
+            self._digest += f":{self._relay.key}"  # processes of an earlier attempt know its proof
         self._program = [_ray().put(program)]
         self._since = time.monotonic()
 
@@ -313,6 +319,8 @@ class RayTransport:
         if not self._connection.ending():
             with contextlib.suppress(ExecutorLost):  # what went on there has ended with it
                 self._part()
+        if self._relay is not None:
+            self._relay.close(gone=self._connection.ending())
         for held in (self._streams, self._by_batch, self._envs, self._program, self._tasks):
             held.clear()
         self._hub = self._hearing = self._lent = None
@@ -373,7 +381,10 @@ class RayTransport:
 
     def _start_hub(self) -> Any:
         if self._hub is None:
+            here = _ray().get_runtime_context().get_node_id()
+            near = _ray().util.scheduling_strategies.NodeAffinitySchedulingStrategy(here, soft=True)
             options = {"name": self._name, "num_cpus": 0, "max_concurrency": 10_000}
+            options["scheduling_strategy"] = near  # it lives no longer than this process anyway
             self._hub = _ray().remote(Hub).options(**options).remote()
             self._hearing = self._hub.hear.remote()
         return self._hub
@@ -390,8 +401,13 @@ class RayTransport:
                 self._give_up(stream)
             return
         self._hearing = self._hub.hear.remote()
-        # What was printed counts, though the batch may be over.
-        self._messages += [m for m in heard if isinstance(m, Echo) or m.batch in self._by_batch]
+        for message in heard:
+            if isinstance(message, Errand):
+                assert self._relay is not None
+                self._relay.take(message, self._hub)
+            elif isinstance(message, Echo) or message.batch in self._by_batch:
+                # What was printed counts, though the batch may be over.
+                self._messages.append(message)
 
 
 def _hub_name() -> str:

@@ -9,14 +9,19 @@ import functools
 import gc
 import importlib
 import os
+import pickle
+import secrets
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
+from wfc.runtime.codec import Buffer, buffers_size
 from wfc.runtime.executors.harness import Broken, Harness
 from wfc.runtime.executors.messages import Batch, Finished, Message
+from wfc.runtime.executors.relay import PACE, PATIENCE, Answer, Errand
+from wfc.runtime.storage_errors import CorruptValue, StorageError
 
 _LISTEN_AFTER = 0.04
 """Seconds after which a batch takes long enough to listen whether its rest is wanted elsewhere."""
@@ -30,16 +35,12 @@ def _ray() -> Any:
     return sys.modules["ray"]
 
 
-PATIENCE = 10.0
-PACE = 10_000_000
-"""Seconds that any object is waited for, and bytes that should come in each further one. When its owner is
-killed in the moment in which it is asked for, Ray may not notice, and wait for ever; so the checkpoint is
-read, or the object made again."""
-
 _harnesses: dict[str, Harness] = {}
 _ears: dict[str, _Ear] = {}
 _envs: dict[str, Any] = {}
-"""Of this worker process, by the digest of the program and its run, or the name of the hub."""
+_ours: list[str] = [""]
+"""Of this worker process, by the digest of the program and its run, or the name of the hub; and that
+of the hub of the run that it works for now."""
 
 
 class ObjectStore:
@@ -52,6 +53,32 @@ class ObjectStore:
     def get_large(self, handle: Any, size: int) -> Any:
         """Zero-copy and read-only; raises what Ray raises when the object is gone, or does not come."""
         return _ray().get(handle, timeout=PATIENCE + size / PACE)
+
+    def keep(self, key: str, buffers: Sequence[Buffer]) -> tuple[int, bytes]:
+        """See `Courier`: the object is there until the owner has written it down."""
+        part = _ray().put([pickle.PickleBuffer(buffer) for buffer in buffers])
+        answer = _asked(Errand(secrets.randbits(64), key, buffers_size(buffers), part=part))
+        return answer.size, answer.seal
+
+    def fetch(self, key: str, size: int, seal: bytes) -> memoryview:
+        """See `Courier`."""
+        answer = _asked(Errand(secrets.randbits(64), key, size, seal))
+        (part,) = self.get_large(answer.part, size)
+        return memoryview(part)
+
+
+def _asked(errand: Errand) -> Answer:
+    """What the owner of the run that this process works for says to an errand."""
+    ray = _ray()
+    try:
+        answer = cast(Answer, ray.get(_find(_ours[0]).ask.remote(errand)))
+    except (ray.exceptions.RayError, TimeoutError) as error:
+        raise StorageError(
+            f"value {errand.key}: the run's owner cannot be reached: {error}"
+        ) from None
+    if not answer.trouble:
+        return answer
+    raise (CorruptValue if answer.corrupt else StorageError)(answer.trouble)
 
 
 def _harness(make: Any, digest: str, program: list[Any]) -> Harness:
@@ -162,6 +189,7 @@ def run_batch(
     hub, and the hub itself when there was one already.
     """
     name, hub = where
+    _ours[0] = name
     harness = _harness(make, digest, program)
     if envs:
         batch.envs = {work: _env(reference) for work, reference in envs.items()}
@@ -231,7 +259,8 @@ class Hub:
     def __init__(self) -> None:
         self._boxes: dict[int, asyncio.Queue[Batch | int]] = {}
         self._orders: dict[int, asyncio.Queue[str]] = {}
-        self._said: asyncio.Queue[Message] = asyncio.Queue()
+        self._said: asyncio.Queue[Message | Errand] = asyncio.Queue()
+        self._errands: dict[int, asyncio.Future[Answer]] = {}
 
     def _box(self, token: int) -> asyncio.Queue[Batch | int]:
         return self._boxes.setdefault(token, asyncio.Queue())
@@ -263,7 +292,22 @@ class Hub:
         """Say something to the coordinator."""
         self._said.put_nowait(message)
 
-    async def hear(self) -> list[Message]:
+    async def ask(self, errand: Errand) -> Answer:
+        """Have the coordinator run an errand; waits for what came of it."""
+        answer = self._errands[errand.ticket] = asyncio.get_running_loop().create_future()
+        self._said.put_nowait(errand)
+        try:
+            return await answer
+        finally:
+            del self._errands[errand.ticket]
+
+    async def answer(self, ticket: int, answer: Answer) -> None:
+        """What came of an errand. Who asked may be gone."""
+        waiting = self._errands.get(ticket)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(answer)
+
+    async def hear(self) -> list[Message | Errand]:
         """What was said; waits for it."""
         heard = [await self._said.get()]
         while not self._said.empty():

@@ -7,11 +7,11 @@ a plain immutable type (many of these are packed into one `Column`), and a value
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import GeneratorType
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from wfc.runtime.codec import decode, decode_buffer, encode, encode_buffers
+from wfc.runtime.codec import Buffer, decode, decode_buffer, encode, encode_buffers
 from wfc.runtime.storage_errors import StorageError
 from wfc.runtime.values import (
     INLINE_LIMIT,
@@ -35,6 +35,7 @@ from wfc.runtime.values import (
 )
 from wfc.runtime.valuestore import ValueStore, new_key
 from wfc.runtime.worker.errors import Unpicklable, dotted
+from wfc.runtime.worker.shared import Courier
 
 Cell: TypeAlias = Any
 
@@ -54,7 +55,7 @@ _BULKY = 4 << 20
 """Bytes from which a value is written while the executor copies it: that takes a fifth less time."""
 
 
-class Large(Protocol):
+class Large(Courier, Protocol):
     """The executor's own fast way to large values, beside the value store."""
 
     def put_large(self, value: Any) -> Any:
@@ -74,6 +75,14 @@ class NoLarge:
     def get_large(self, handle: Any, size: int) -> Any:
         """Raises `LookupError`."""
         raise LookupError("no such value")
+
+    def keep(self, key: str, buffers: Sequence[Buffer]) -> tuple[int, bytes]:
+        """Raises `StorageError`."""
+        raise StorageError(f"value {key} cannot be stored: there is no way to the run's owner")
+
+    def fetch(self, key: str, size: int, seal: bytes) -> memoryview:
+        """Raises `StorageError`."""
+        raise StorageError(f"value {key} cannot be read: there is no way to the run's owner")
 
 
 class ValueGone(Exception):  # noqa: N818 - what is the case

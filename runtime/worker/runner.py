@@ -24,6 +24,7 @@ from wfc.runtime.worker.frames import Job
 from wfc.runtime.worker.interp import Element
 from wfc.runtime.worker.registry import Registry
 from wfc.runtime.worker.secrets import redact
+from wfc.runtime.worker.shared import SharedValues
 
 FLUSH = 0.015
 """Seconds of work after which what there is gets reported."""
@@ -64,7 +65,8 @@ class Runner:
         self._capture = capture
         self._flush = flush
         self._worker = worker or f"{socket.gethostname()}:{os.getpid()}"
-        self._cells = Cells(program.run_id, self._values, large or NoLarge(), inline)
+        self._large = large or NoLarge()
+        self._cells = Cells(program.run_id, self._values, self._large, inline)
         self._registry = registry
         self._out: list[Report] = []
         self._deadline = 0.0
@@ -74,7 +76,10 @@ class Runner:
 
     def _values(self) -> ValueStore:
         if self._store is None:
-            self._store = open_values(self.program.store, self.program.seal_key)
+            if self.program.proof is not None:
+                self._store = SharedValues(self.program, self._large)
+            else:
+                self._store = open_values(self.program.store, self.program.seal_key)
         return self._store
 
     def _functions(self) -> Mapping[str, Callable[..., Any]]:
