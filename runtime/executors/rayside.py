@@ -294,7 +294,8 @@ class Hub:
 
     async def ask(self, errand: Errand) -> Answer:
         """Have the coordinator run an errand; waits for what came of it."""
-        answer = self._errands[errand.ticket] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._errands[errand.ticket] = answer
         self._said.put_nowait(errand)
         try:
             return await answer

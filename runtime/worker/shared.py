@@ -19,7 +19,7 @@ CARRIED = 512 * 1024 * 1024
 LAGS = 1.0
 """Seconds for what the owner has written to show here: a network file system may take a moment."""
 AGAIN = 10.0
-"""Seconds after which it is looked again whether the store is there."""
+"""Seconds after which it is looked again whether the store is there; or ten times what a look took."""
 
 
 class Courier(Protocol):
@@ -58,7 +58,8 @@ class SharedValues:
         self._lags = lags
         self._opened = opened
         self._store: ValueStore | None = None
-        self._looked = 0.0
+        self._looked = False
+        self._again = 0.0
         self._lock = threading.Lock()
 
     def put(self, key: str, buffers: Sequence[Buffer]) -> tuple[int, bytes]:
@@ -71,7 +72,7 @@ class SharedValues:
                 # What was mounted there may be gone, and its folder is still one to write into.
                 if in_objects(self._place) or self._proves(store):
                     return kept
-                self._store, self._looked = None, time.monotonic()
+                self._store, self._again = None, time.monotonic() + AGAIN
             except StorageError as error:
                 why = str(error)
         if buffers_size(buffers) > self._carried:
@@ -121,10 +122,11 @@ class SharedValues:
     def _proven(self) -> ValueStore | None:
         """The store at its place, if it is the owner's."""
         with self._lock:
-            now = time.monotonic()
-            if self._store is None and (not self._looked or now - self._looked > AGAIN):
+            began = time.monotonic()
+            if self._store is None and began >= self._again:
                 self._store = self._look(0.0 if self._looked else self._lags)
-                self._looked = time.monotonic()
+                self._looked, now = True, time.monotonic()
+                self._again = now + max(AGAIN, 10 * (now - began))
             return self._store
 
     def _look(self, patience: float) -> ValueStore | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.storage.s3 import S3
 from wfc.runtime.codec import Buffer
 from wfc.runtime.executors.relay import Relay
 from wfc.runtime.foldervalues import FolderValues
@@ -25,8 +26,10 @@ DATA = b"x" * 100
 class Owner:
     """The owner's process, at hand."""
 
-    def __init__(self, place: Path) -> None:
-        self.values = FolderValues(place, Sealer(KEY))
+    def __init__(self, place: Path | str) -> None:
+        if isinstance(place, Path):
+            place.mkdir()
+        self.values = open_values(str(place), KEY)
         self.relay = Relay(Program("r", b"", b"", str(place), KEY, "d"))
         self.kept: list[str] = []
         self.fetched: list[str] = []
@@ -39,7 +42,7 @@ class Owner:
         self.fetched.append(key)
         return self.values.get(key, size, seal)
 
-    def worker(self, place: Path, **more: Any) -> SharedValues:
+    def worker(self, place: Path | str, **more: Any) -> SharedValues:
         """On a machine where the store's path leads to that place."""
         program = self.relay.program
         return SharedValues(replace(program, store=str(place)), self, lags=0.0, **more)
@@ -141,6 +144,33 @@ def test_above_the_limit_it_says_what_to_do(owner: Owner, tmp_path: Path) -> Non
         owner.worker(tmp_path / "none", carried=99).put("r/1", [DATA])
     assert not owner.kept
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    "other", ["another bucket of that name", "no right to it", "nobody answers"]
+)
+def test_an_object_store_that_is_another_from_here(
+    s3: S3, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    pytest.importorskip("obstore", reason="the package obstore is not installed")
+    from wfc.runtime import objectvalues
+
+    owner = Owner("s3://bucket/pre")
+    assert same(owner, owner.worker("s3://bucket/pre"), "r/1")
+    assert not owner.kept
+    elsewhere = S3()
+    environ = elsewhere.environ()
+    if other == "no right to it":
+        environ = {**s3.environ(), "AWS_ACCESS_KEY_ID": "somebody"}
+    if other == "nobody answers":
+        monkeypatch.setattr(objectvalues, "_RETRIES", {**objectvalues._RETRIES, "max_retries": 0})
+        elsewhere.stop()
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert same(owner, owner.worker("s3://bucket/pre"), "r/2")
+    assert (owner.kept, owner.fetched) == (["r/2"], ["r/2"])
+    assert not elsewhere.objects
+    elsewhere.stop()
 
 
 def test_the_proof_goes_with_the_run(owner: Owner) -> None:
