@@ -1,8 +1,7 @@
 """A cluster of two machines: what is in a folder of the first is hidden from the second.
 
 `python -m tests.fire.unshared FOLDER` prints what came of a run there that was killed and resumed, as
-JSON. The second machine is a raylet with mounts of its own. Its folder of that name is empty, or has
-what is in `FOLDER.there`.
+JSON. The second machine is a raylet with mounts of its own, on which that folder is empty.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ workflow main(gate: str):
     mine = here(300_000)
     first = [read_here(large), read_there(mine)]
     opened = held(gate) after (first, many, bulky, small)
-    sizes = [read_there(mine), read_there(large), read_there(bulky)] after (opened)
-    near = [read_here(small), read_here(large), read_here(bulky)] after (opened)
+    sizes = [read_there(x) for x in [mine, large, bulky]] after (opened)
+    near = [read_here(x) for x in [small, large, bulky]] after (opened)
     every = [read_here(x) for x in many] after (opened)
     late = there(200_000) after (opened)
     return [first, sizes, near, every, read_here(late)]
@@ -59,26 +58,40 @@ def until_there(path: str) -> int:
 """
 
 
+JOIN = """
+import json, sys
+from ray._private.node import Node
+from ray._private.parameter import RayParams
+
+given = RayParams(
+    gcs_address=sys.argv[1], node_ip_address="127.0.0.1", num_cpus=1, resources={"other": 1},
+    object_store_memory=200_000_000, include_log_monitor=False, node_manager_port=0,
+    min_worker_port=0, max_worker_port=0,
+)
+given.dashboard_agent_listen_port = None
+node = Node(given, head=False, shutdown_at_exit=False, spawn_reaper=False)
+sys.stdin.read()
+node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
+"""
+"""`ray start` joins no cluster on the loopback interface."""
+
+
 @contextlib.contextmanager
 def second(address: str, folder: Path) -> Iterator[None]:
     """One more raylet, which does not see what is in the folder."""
-    there = Path(f"{folder}.there")
-    mount = f"mount --bind {there} {folder}" if there.exists() else f"mount -t tmpfs none {folder}"
-    ray = Path(sys.executable).parent / "ray"
-    start = f"{ray} start --address {address} --num-cpus 1 --block --disable-usage-stats"
-    resources = json.dumps({"other": 1})
     with (folder.parent / "second.log").open("w") as log:
+        hide = f"mount -t tmpfs none {folder}"
+        python = [sys.executable, "-c", JOIN, address]
         process = subprocess.Popen(
-            ["unshare", "-m", "sh", "-c", f"{mount} && exec {start} --resources '{resources}'"],
+            ["unshare", "-m", "sh", "-c", f'{hide} && exec "$@"', "sh", *python],
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            start_new_session=True,
         )
         try:
             yield
         finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.communicate(timeout=30)  # the end of its input
 
 
 def says(folder: Path, *arguments: str) -> tuple[int, str, str]:

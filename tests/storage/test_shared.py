@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ class Owner:
         if isinstance(place, Path):
             place.mkdir()
         self.values = open_values(str(place), KEY)
-        self.relay = Relay(Program("r", b"", b"", str(place), KEY, "d"))
+        self.relay = Relay(Program("r", b"", b"", str(place), KEY, "d"), nullcontext())
         self.kept: list[str] = []
         self.fetched: list[str] = []
 
@@ -76,7 +77,7 @@ def test_another_store_at_the_same_path_is_left_alone(owner: Owner, tmp_path: Pa
     """Even with the same key, and with what an earlier attempt at the run has proven with."""
     place = tmp_path / "node"
     other = FolderValues(place, Sealer(KEY))
-    earlier = Relay(owner.relay.program)
+    earlier = Relay(owner.relay.program, nullcontext())
     for key in owner.values.list():
         if key == earlier.key:
             other.put(key, [owner.values.get(*earlier.program.proof)])  # type: ignore[misc]
