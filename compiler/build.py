@@ -51,6 +51,7 @@ class Builder:
             tasks={name: self.task(task) for name, task in program.tasks.items()},
             workflows={name: self.workflow(w) for name, w in program.workflows.items()},
             files=[plan.SourceFile(path=path, text=text) for path, text in program.files],
+            imports=[plan.Import(module=m, beside=beside) for m, beside in program.imports],
             root=program.root,
         )
 

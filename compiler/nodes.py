@@ -309,10 +309,12 @@ class Task:
 
 @dataclass(slots=True)
 class Program:
-    """Everything that one plan holds. `files` are the spec files, path and text, entry first."""
+    """Everything that one plan holds. `files` are the spec files, path and text, entry first; `imports`
+    the Python modules and the folders that they lie beside a spec in, in the order of the specs."""
 
     entry: str
     tasks: dict[str, Task]
     workflows: dict[str, Workflow]
     files: list[tuple[str, str]]
+    imports: list[tuple[str, str | None]] = field(default_factory=list)
     root: str | None = None

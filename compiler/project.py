@@ -185,6 +185,26 @@ class Project:
                 if isinstance(symbol, WorkflowSymbol):
                     yield symbol
 
+    def imports(self) -> dict[tuple[str, str | None], None]:
+        """The Python modules that names are taken of, each with its folder (see `Function.beside`), in
+        the order in which Python would come to them: an imported spec's where it is imported."""
+        found: dict[tuple[str, str | None], None] = {}
+        seen: set[str] = set()
+
+        def visit(module: SpecModule) -> None:
+            if module.file in seen:
+                return
+            seen.add(module.file)
+            for symbol in module.symbols.values():
+                if isinstance(symbol, SpecSymbol) and symbol.target is not None:
+                    visit(symbol.target)
+                task = symbol.task if isinstance(symbol, TypeSymbol) else symbol
+                if isinstance(task, TaskSymbol) and task.function is not None:
+                    found[task.function.module, task.function.beside] = None
+
+        visit(self.entry)
+        return found
+
     def sources(self) -> dict[str, str]:
         """The text of every file that a span may point into, Python files included."""
         unread = {m.file for m in self.modules.values() if m.broken and not m.text}

@@ -108,6 +108,7 @@ def _meaning(plan: Plan) -> Any:
     """
     plain = json.loads(plan.to_json())
     del plain["files"]
+    plain.pop("imports", None)  # an order, which runs of earlier versions did not have
     todo = [plain]
     while todo:
         value = todo.pop()

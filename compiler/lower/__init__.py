@@ -39,6 +39,7 @@ def lower(
         tasks={key: _task(task) for key, task in sorted(lowering.needed.items())},
         workflows=workflows,
         files=[(file.path, file.text) for file in project.files],
+        imports=list(project.imports()),
         root=str(project.root),
     )
     return program, lowering.diagnostics

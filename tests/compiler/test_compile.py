@@ -87,3 +87,27 @@ def test_check_is_what_compile_says(tmp_path: Path) -> None:
     assert [d for d in check_spec(spec) if d.severity == "error"] == [
         d for d in compile_spec(spec).diagnostics if d.severity == "error"
     ]
+
+
+def test_a_plan_has_the_modules_in_the_order_of_the_specs(tmp_path: Path) -> None:
+    """Those of an imported spec where it is imported, once; also of classes, and of declared tasks."""
+    for name in ("a", "b", "c", "d", "z"):
+        (tmp_path / f"{name}.py").write_text("class C: ...\ndef f() -> int: return 1\n")
+    (tmp_path / "lib.wf").write_text("from z import f\nfrom a import f as g\n")
+    (tmp_path / "again.wf").write_text('import "lib.wf" as lib\nfrom z import C\n')
+    spec = write(
+        tmp_path,
+        "from d import C\n"
+        'import "again.wf" as again\n'
+        "from c import f\n"
+        "task own = b.f with (num_cpus=2)\n"
+        "from math import floor\n"
+        "from a import f as h\n"
+        "workflow main() -> int:\n    return f()\n",
+    )
+    plan = compile_spec(spec).plan
+    assert plan is not None
+    assert [(found.module, found.beside) for found in plan.imports] == [
+        ("d", "."), ("z", "."), ("a", "."), ("c", "."), ("b", "."), ("math", None),
+    ]  # fmt: skip
+    assert plan.from_json(plan.to_json()).imports == plan.imports

@@ -104,6 +104,13 @@ class TaskDef(Model):
     where: Where | None = None
 
 
+class Import(Model):
+    """A Python module that a spec takes names of; `beside` as a task has it."""
+
+    module: str
+    beside: str | None = None
+
+
 class Node(Model):
     """What all nodes have: an id, a span, and the nodes that must be done first (`after (a, b)`)."""
 
@@ -371,13 +378,15 @@ class SourceFile(Model):
 
 
 class Plan(Model):
-    """A checked, optimized program, ready to run. `entry` is a key of `workflows`."""
+    """A checked, optimized program, ready to run. `entry` is a key of `workflows`. `imports` are the Python
+    modules in the order in which the specs name them, an imported spec's where it is imported."""
 
     format: int = PLAN_FORMAT
     entry: str
     tasks: dict[str, TaskDef]
     workflows: dict[str, WorkflowDef]
     files: list[SourceFile]
+    imports: list[Import] = []
     root: str | None = None
 
     def to_json(self) -> str:

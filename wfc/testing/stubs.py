@@ -52,7 +52,12 @@ def loaded(plan: Plan, stubs: Iterable[str]) -> dict[str, Callable[..., Any]]:
     Raises `FunctionsError` for a function that is not to be had.
     """
     real = {name: task for name, task in plan.tasks.items() if name not in set(stubs)}
-    return functions.load(stored.bundle(plan.model_copy(update={"tasks": real})))
+    wanted = {task.module for task in real.values()}
+    others = {task.module for task in plan.tasks.values()} - wanted
+    imports = [found for found in plan.imports if found.module not in others]
+    return functions.load(
+        stored.bundle(plan.model_copy(update={"tasks": real, "imports": imports}))
+    )
 
 
 class Noted(Registry):
