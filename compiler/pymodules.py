@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.machinery import EXTENSION_SUFFIXES, PathFinder
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
 from pathlib import Path
 from typing import TypeAlias
 
@@ -176,12 +176,12 @@ class Finder:
     def _installed(self, name: str, search: Folders) -> PyModule | None:
         if name in sys.builtin_module_names:
             return PyModule(name, None, search=search)
-        paths = [p for p in sys.path if p and Path(p) not in search]
+        paths = [p for p in sys.path if p and Path(p) not in search and p not in python.COPIES]
         try:
             spec = PathFinder.find_spec(name, paths) or importlib.util.find_spec(name)
         except (ImportError, ValueError, AttributeError):
             spec = None
-        if spec is None:
+        if spec is None or _shipped(spec):
             return None
         locations = tuple(spec.submodule_search_locations or ())
         origin = spec.origin if spec.has_location else None
@@ -283,6 +283,12 @@ class Finder:
             if isinstance(base, Opaque):
                 return Opaque(f"{base.name}.{node.attr}")
         return None
+
+
+def _shipped(spec: ModuleSpec) -> bool:
+    """Whether a module is there only because an earlier run of this process brought it along."""
+    places = [getattr(spec.loader, "path", None) or "", *(spec.submodule_search_locations or ())]
+    return any(place.startswith(f"{copy}/") for copy in python.COPIES for place in places)
 
 
 _BUILTINS = frozenset(dir(__import__("builtins")))

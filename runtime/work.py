@@ -32,7 +32,7 @@ class Shape:
 class Program:
     """What every worker of a run needs once.
 
-    `plan` is the plan's JSON. `functions` is one cloudpickle of `{task name: callable}`. `store` and
+    `plan` is the plan's JSON. `functions` is what `wfc.runtime.functions.bundle` made. `store` and
     `seal_key` open the value store from a worker; `digest` names the whole. Where workers may be on
     other machines, `proof` is the key, size and seal of a value that only the owner's store has.
     """

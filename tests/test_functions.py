@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import pickle
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -12,16 +15,26 @@ from typing import Any
 
 import pytest
 
-from wfc.plan.model import Graph, Plan, TaskDef, WorkflowDef
-from wfc.runtime import functions
-from wfc.runtime.functions import FunctionsError, bundle, load
+import wfc
+from wfc.plan.model import CallNode, Graph, Plan, TaskDef, WorkflowDef
+from wfc.runtime import importing
+from wfc.runtime.copies import pack
+from wfc.runtime.functions import Functions, FunctionsError, bundle, load
 
 
 @pytest.fixture(autouse=True)
 def forget() -> Iterator[None]:
     """Leave no shipped module behind."""
     yield
-    functions._activate(functions._Program({}, {}))
+    leave()
+
+
+def leave() -> None:
+    """No module of any project is imported."""
+    importing.activate(importing.open_code(pack([])))
+
+
+ENV: dict[str, Any] = {"runtime_env": {"pip": ["only-there"]}}
 
 
 def plan(root: Path, *tasks: tuple[str, str, str | None]) -> Plan:
@@ -193,3 +206,128 @@ def test_allowed_modules_are_checked_by_their_real_names(tmp_path: Path) -> None
     ]
     assert not marker.exists(), "a module that is not allowed was imported"
     bundle(plan(tmp_path, tasks[0]), allow=["jobs.f"])
+
+
+def test_an_unchanged_module_that_imports_a_changed_one_is_imported_anew(tmp_path: Path) -> None:
+    """In one process, as in a notebook or in a worker of Ray. What nothing changed in stays the same."""
+    write(
+        tmp_path,
+        jobs="from helper import scale\ndef f(): return scale(1)",
+        helper="def scale(x): return x",
+        shapes="class C: pass\ndef make(): return C()",
+    )
+    tasks = plan(tmp_path, ("f", "jobs:f", "."), ("make", "shapes:make", "."))
+    first = load(bundle(tasks))
+    write(tmp_path, helper="def scale(x): return 2 * x")
+    second = load(bundle(tasks))
+    assert (first["f"](), second["f"]()) == (1, 2)
+    assert type(first["make"]()) is type(second["make"]()), "an instance stays one"
+    pickle.dumps(first["make"]())
+    write(
+        tmp_path,
+        pkg__sub="N = 1",
+        pkg____init__="",
+        jobs="import pkg.sub\ndef f(): return pkg.sub.N",
+    )
+    third = load(bundle(tasks))
+    assert third["f"]() == 1
+    write(tmp_path, pkg__sub="N = 2")
+    assert load(bundle(tasks))["f"]() == 2
+
+
+def test_a_module_can_be_reloaded_by_who_edits_it(tmp_path: Path) -> None:
+    """In a notebook: not the text that some run was started with, but that of now."""
+    write(tmp_path, jobs="N = 1\ndef f(): return N")
+    tasks = plan(tmp_path, ("f", "jobs:f", "."))
+    load(bundle(tasks))
+    module = sys.modules["jobs"]
+    write(tmp_path, jobs="N = 22\ndef f(): return N")
+    importlib.reload(module)
+    assert module.f() == 22
+    assert load(bundle(tasks))["f"]() == 22
+    del sys.modules["jobs"]
+
+
+def test_modules_are_imported_in_the_order_of_the_spec(tmp_path: Path) -> None:
+    """Not of their names, nor of the tasks': a circle may have one good beginning."""
+    (tmp_path / "lib.wf").write_text(
+        "from zeta import z\n\nworkflow lib() -> int:\n    return z()\n"
+    )
+
+    def first(line: str) -> Functions:
+        write(
+            tmp_path,
+            zeta=f"def z(): return 1\nclass Z: pass\nfrom alpha import a\n# {line}",
+            alpha=f"from zeta import z\ndef a(): return z()\n# {line}",
+        )
+        rest = "from alpha import a\nfrom zeta import z as y\n\nworkflow main() -> int:\n    return a()\n"
+        (tmp_path / "flow.wf").write_text(f"{line}\n{rest}")
+        return load(bundle(wfc.compile(tmp_path / "flow.wf", "main")))
+
+    for line in ("from zeta import z", "from zeta import Z", 'import "lib.wf" as lib'):
+        assert first(line)["a"]() == 1
+    with pytest.raises(FunctionsError, match="partially initialized module 'alpha'"):
+        first("N = 1")
+
+
+def test_what_a_task_imports_in_its_runtime_env_need_not_be_here(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        there="import only_there\ndef f(): ...",
+        wrong="def f(:",
+        here="def f(): return 1",
+    )
+    call = CallNode(id="x", where=(0, 3, 1, 3, 9), target="a", callee="task", options=ENV)
+    tasks = plan(tmp_path, ("a", "there:f", "."), ("b", "here:f", "."))
+    tasks.workflows["main"].body.nodes.append(call)
+    found = load(bundle(tasks), partial=True)
+    assert found["b"]() == 1
+    with pytest.raises(ImportError, match="No module named 'only_there'"):
+        found["a"]()
+    tasks.workflows["main"].body.nodes.append(call.model_copy(update={"id": "y", "options": {}}))
+    with pytest.raises(FunctionsError, match="No module named 'only_there'"):
+        bundle(tasks)  # one call has no environment
+    tasks = plan(tmp_path, ("a", "there:f", "."), ("w", "wrong:f", "."))
+    for task in tasks.tasks.values():
+        task.options.update(ENV)  # a function that tasks call by its name
+    with pytest.raises(FunctionsError) as caught:
+        bundle(tasks)
+    assert [p.task for p in caught.value.problems] == ["w"]
+    with pytest.raises(FunctionsError, match="only_there"):
+        bundle(plan(tmp_path, ("a", "there:f", ".")), allow=["there"])
+
+
+def test_processes_that_a_worker_starts_find_the_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "mine"))
+    monkeypatch.setattr(importing, "_children", False)
+    data = []
+    for name in ("one", "two"):
+        write(tmp_path / name, jobs=f"NAME = {name!r}\ndef f(): ...")
+        data.append(bundle(plan(tmp_path / name, ("f", "jobs:f", "."))))
+        assert os.environ["PYTHONPATH"] == str(tmp_path / "mine"), "not those of a user's process"
+    for each, name in ((0, "one"), (1, "two"), (0, "one")):
+        load(data[each], children=True)
+        code = "import jobs, os; print(jobs.NAME, os.environ['PYTHONPATH'].count(os.pathsep))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+        assert done.stdout.decode().split() == [name, "1"], (
+            "that of one project, and the user's own"
+        )
+
+
+def test_what_a_run_brought_along_is_not_there_for_the_next_check(tmp_path: Path) -> None:
+    """In one process `check` and `run` say the same of a module that is gone."""
+    write(tmp_path, jobs="def f() -> int: return 1", pkg____init__="", pkg__sub="def g(): ...")
+    (tmp_path / "flow.wf").write_text(
+        "from jobs import f\nfrom pkg.sub import g\n\nworkflow main() -> int:\n    return f()\n"
+    )
+    load(bundle(wfc.compile(tmp_path / "flow.wf")))
+    (tmp_path / "jobs.py").unlink()
+    shutil.rmtree(tmp_path / "pkg")
+    with pytest.raises(wfc.SpecError) as caught:
+        wfc.load(tmp_path / "flow.wf")
+    assert [d.message for d in caught.value.diagnostics] == [
+        "there is no Python module `jobs`",
+        "there is no Python module `pkg.sub`",
+    ]

@@ -44,7 +44,7 @@ def run_task(
     bundle: bytes, target: str, skip: int, last: bool, /, *args: Any, **kwargs: Any
 ) -> Any:
     """In a Ray worker: call a task's function; the first `skip` arguments only come before it."""
-    call = functions.load(bundle)[target]
+    call = functions.load(bundle, children=True)[target]
     given = {name: value.open() for name, value in kwargs.items()}
     value = call(*(arg.open() for arg in args[skip:]), **given)
     return value if last else Sealed(value)
@@ -57,7 +57,7 @@ def run_expression(expr: Any, /, *_after: Any, **env: Any) -> Any:
 
 def run_sealed(bundle: bytes, expr: Any, last: bool, /, *_after: Any, **env: Any) -> Any:
     """In a Ray worker: evaluate a pure expression over values on their way."""
-    functions.load(bundle)
+    functions.load(bundle, children=True)
     value = run_expression(expr, **{name: value.open() for name, value in env.items()})
     return value if last else Sealed(value)
 

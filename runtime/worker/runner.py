@@ -10,6 +10,7 @@ from typing import Any
 
 from wfc.plan.model import Plan
 from wfc.runtime.functions import load
+from wfc.runtime.importing import Code, activate, active
 from wfc.runtime.linked import Linked
 from wfc.runtime.storage_errors import StorageError
 from wfc.runtime.values import INLINE_LIMIT, ErrorInfo
@@ -28,9 +29,6 @@ from wfc.runtime.worker.shared import SharedValues
 
 FLUSH = 0.015
 """Seconds of work after which what there is gets reported."""
-
-
-_last: Any = None
 
 
 class Runner:
@@ -73,6 +71,7 @@ class Runner:
         self._runs: _Runs | None = None
         self._seen: object = None
         self._told = False
+        self._code: Code | None = None
 
     def _values(self) -> ValueStore:
         if self._store is None:
@@ -83,7 +82,13 @@ class Runner:
         return self._store
 
     def _functions(self) -> Mapping[str, Callable[..., Any]]:
-        return self._given if self._given is not None else load(self.program.functions)
+        return self._given if self._given is not None else self._load()
+
+    def _load(self) -> Mapping[str, Callable[..., Any]]:
+        """A function that is not to be had here fails when it is called: others may be."""
+        found = load(self.program.functions, partial=True, children=True)
+        self._code = active()
+        return found
 
     @property
     def registry(self) -> Registry:
@@ -156,10 +161,8 @@ class Runner:
 
     def _take_over(self) -> None:
         """Of several programs in one process the one that runs has its modules in place."""
-        global _last
-        if _last is not self and self._given is None and self._registry is not None:
-            load(self.program.functions)
-        _last = self
+        if self._code is not None:
+            activate(self._code, children=True)
 
     def _take(self) -> list[Report]:
         out, self._out = self._out, []
