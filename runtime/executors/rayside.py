@@ -20,6 +20,7 @@ from typing import Any, cast
 from wfc.runtime.codec import Buffer, buffers_size
 from wfc.runtime.executors.harness import Broken, Harness
 from wfc.runtime.executors.messages import Batch, Finished, Message
+from wfc.runtime.executors.nested import at_work, install, unaccompanied
 from wfc.runtime.executors.relay import PACE, PATIENCE, Answer, Errand
 from wfc.runtime.storage_errors import CorruptValue, StorageError
 
@@ -48,7 +49,8 @@ class ObjectStore:
 
     def put_large(self, value: Any) -> Any:
         """A reference; the object lives as long as one of them."""
-        return _ray().put(value)
+        with unaccompanied():
+            return _ray().put(value)
 
     def get_large(self, handle: Any, size: int) -> Any:
         """Zero-copy and read-only; raises what Ray raises when the object is gone, or does not come."""
@@ -88,6 +90,7 @@ def _harness(make: Any, digest: str, program: list[Any]) -> Harness:
             if isinstance(make, str):
                 module, _, name = make.partition(":")
                 make = getattr(importlib.import_module(module), name)
+            install()
             _settle()
             _stay()
             harness = Harness(make(_ray().get(program[0]), ObjectStore()))
@@ -201,12 +204,13 @@ def run_batch(
     ear.watch(batch.id, hub)
     homes: set[int] = set()
     try:
-        for message in harness.run(batch):
-            if isinstance(message, Finished):
-                if not message.parked:
-                    return  # the end of the stream says so
-                homes.update(message.parked)
-            yield [message]
+        with at_work():
+            for message in harness.run(batch):
+                if isinstance(message, Finished):
+                    if not message.parked:
+                        return  # the end of the stream says so
+                    homes.update(message.parked)
+                yield [message]
     finally:
         ear.watch(None)
     while homes:
@@ -218,10 +222,11 @@ def run_batch(
             continue
         ear.watch(order.id)
         try:
-            for message in harness.run(order):
-                if isinstance(message, Finished):
-                    homes.update(message.parked)
-                yield [message]
+            with at_work():
+                for message in harness.run(order):
+                    if isinstance(message, Finished):
+                        homes.update(message.parked)
+                    yield [message]
         finally:
             ear.watch(None)
 

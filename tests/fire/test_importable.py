@@ -1,5 +1,5 @@
 """The modules beside a spec are files on the path, where Python itself looks things up: for the worker, for
-the processes that a task starts, on nodes without the spec's folder too."""
+the processes that a task starts, and for what it starts on Ray, on nodes without the spec's folder too."""
 
 from __future__ import annotations
 
@@ -190,3 +190,70 @@ def test_where_the_folder_is_a_module_is_the_users_own_file(tmp_path: Path) -> N
     text, failed = wfc.run(tmp_path / "flow.wf", store=tmp_path / "store", local=True)
     assert text == "1,2"
     assert f'File "{tmp_path}/steps.py", line 7, in fails' in failed.error.traceback
+
+
+DEEP = """
+    import ray
+    import bare
+    import helper
+
+    class Value:
+        def __init__(self, x: int) -> None:
+            self.x = x
+
+    def plus(x: int) -> int:
+        return helper.K + x
+
+    class Actor:
+        def made(self, x: int) -> Value:
+            return Value(plus(x))
+
+    def started(cache: str) -> list:
+        '''In processes that have run nothing of ours, with a cache of their own as another node has.'''
+        options = {"num_cpus": 0, "runtime_env": {"env_vars": {"XDG_CACHE_HOME": cache}}}
+        actor = ray.remote(Actor).options(**options).remote()
+        value = ray.get(actor.made.remote(1))
+        assert type(value) is Value, type(value)
+
+        def local(value: Value) -> list:
+            import late
+
+            @ray.remote(num_cpus=0)
+            def inner(value: Value) -> int:
+                return helper.K + value.x
+
+            return [late.K, bare.__name__, ray.get(inner.remote(value))]
+
+        return [value.x, *ray.get(ray.remote(local).options(**options).remote(value))]
+    """
+
+
+@pytest.mark.ray
+def test_what_a_task_starts_on_ray_has_the_modules_too(ray_session: str, tmp_path: Path) -> None:
+    """Those of its own run, in processes that an earlier one has used. Also: a module that is only there in
+    a task's `runtime_env` need not be here."""
+    project, there, cache = tmp_path / "project", tmp_path / "there", tmp_path / "cache"
+    write(there / "only_there.py", 'WORD = "there"')
+    for k in (41, 100):
+        write(
+            project / "flow.wf",
+            f"""
+            from deep import started
+            from other import elsewhere
+
+            workflow main(cache: str):
+                word = elsewhere() with (runtime_env={{"env_vars": {{"PYTHONPATH": "{there}"}}}})
+                return [word, started(cache)]
+            """,
+        )
+        write(project / "deep.py", DEEP)
+        write(project / "helper.py", f"K = {k}")
+        write(project / "late.py", "K = 42")
+        write(project / "bare/module.py", "")
+        write(project / "other.py", "import only_there\ndef elsewhere(): return only_there.WORD")
+        prepared = Prepared(wfc.compile(project / "flow.wf"))
+        shutil.rmtree(project)
+        params = prepared.validate({"cache": str(cache)})
+        run = prepared.start(params, launcher(address=ray_session), store=tmp_path / "store")
+        assert run.result(120) == ["there", [k + 1, 42, "bare", 2 * k + 1]]
+    assert len(list((cache / "wfc/code").iterdir())) == 2, "they had come there"
