@@ -17,6 +17,10 @@ INLINE_LIMIT = 64 * 1024
 MESSAGE_LIMIT = 10_000
 """Characters of what `fail(…)` says that are kept: an error always travels inline."""
 
+REFERRING = b"wr"
+"""How the encoding of a value begins in which there are references to objects of Ray: it is decoded for
+tasks alone."""
+
 
 class _Missing:
     """The sentinel for "nothing here": `None` is a perfectly good result."""
@@ -315,6 +319,8 @@ class Raised:
 def inline_size(value: Value) -> int | None:
     """Bytes that it takes to have the object at hand, or `None` when some of it is elsewhere."""
     if isinstance(value, Inline):
+        if value._data is not None and value._data[:2] == REFERRING:
+            return None
         return 64 if value._data is None else len(value._data)
     if isinstance(value, Rows):
         total = 0

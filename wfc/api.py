@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from wfc import params as parameters
+from wfc.byvalue import by_value
 from wfc.errors import (
     CodeChanged,
     ParameterError,
@@ -186,7 +187,7 @@ class Prepared:
 
     def validate(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters of a run. Raises `ParameterError`."""
-        return parameters.validate(self._entry.params, values, classes_of(self.plan))
+        return parameters.validate(self._entry.params, by_value(values), classes_of(self.plan))
 
     def parse(self, texts: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
         """As `validate`, with `NAME=VALUE` texts over the values. Raises `ParameterError`."""

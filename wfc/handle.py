@@ -9,6 +9,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from wfc import history
+from wfc.byvalue import by_value
 from wfc.errors import RunInterrupted
 from wfc.history import History
 from wfc.plan.model import Plan
@@ -148,13 +149,16 @@ class Run:
             return store.journal.request_cancel(self.id)
 
     def send(self, name: str, value: Any = None, *, id: str | None = None) -> bool:
-        """Send a signal, for the run's `receive(name)`. Durable when this returns.
+        """Send a signal, for the run's `receive(name)`. Durable when this returns: a reference to an
+        object of Ray in it is sent as the object.
 
-        Sent twice with one `id`, it counts once; false tells that it was there.
+        Sent twice with one `id`, it counts once; false tells that it was there. Raises `ParameterError`
+        for what lives only in a Ray cluster.
         """
+        stored = by_value({"value": value})["value"]
         with self._open() as store:
             return store.journal.send_signal(
-                self.id, name, id or secrets.token_hex(8), codec.encode(value)
+                self.id, name, id or secrets.token_hex(8), codec.encode(stored)
             )
 
     def tasks(self) -> list[TaskInfo]:

@@ -11,7 +11,17 @@ from collections.abc import Callable, Sequence
 from types import GeneratorType
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from wfc.runtime.codec import Buffer, decode, decode_buffer, encode, encode_buffers
+from wfc.runtime.codec import (
+    Buffer,
+    HoldsReference,
+    alive_in,
+    decode,
+    decode_buffer,
+    encode,
+    encode_buffers,
+    rebuilt,
+)
+from wfc.runtime.references import Alive, Unfetched, fetch, is_gone, is_reference, place
 from wfc.runtime.storage_errors import StorageError
 from wfc.runtime.values import (
     INLINE_LIMIT,
@@ -34,7 +44,7 @@ from wfc.runtime.values import (
     WaitResult,
 )
 from wfc.runtime.valuestore import ValueStore, new_key
-from wfc.runtime.worker.errors import Unpicklable, dotted
+from wfc.runtime.worker.errors import Fleeting, Unpicklable, Unresolved, dotted
 from wfc.runtime.worker.shared import Courier
 
 Cell: TypeAlias = Any
@@ -53,6 +63,10 @@ _PACKED_LIMIT = 1 << 20
 
 _BULKY = 4 << 20
 """Bytes from which a value is written while the executor copies it: that takes a fifth less time."""
+
+
+FLEETING = 0
+"""The size of what lives in a Ray cluster: it is a handle to something."""
 
 
 class Large(Courier, Protocol):
@@ -96,7 +110,8 @@ def is_plain(value: Any) -> bool:
 
 
 def own_copy(value: Any) -> Any:
-    """A copy that shares nothing that can be changed. Raises `Unpicklable`."""
+    """A copy that shares nothing that can be changed. What lives in a Ray cluster cannot be copied: it
+    is the same in the copy. Raises `Unpicklable`."""
     kind = type(value)
     if kind in IMMUTABLE:
         return value
@@ -106,13 +121,27 @@ def own_copy(value: Any) -> Any:
     elif kind is dict and all(IMMUTABLE.issuperset(map(type, p)) for p in (value, value.values())):
         return value.copy()
     try:
-        data = encode(value)
+        try:
+            data = encode(value, references=False)
+        except (Alive, HoldsReference):
+            return rebuilt(value, fetched=False)
     except Exception as error:
         raise Unpicklable(
             f"{_article(value)} cannot be given to a plain call, which works on a copy: {_why(error)}. "
             "Call it `inplace`, so that it gets the object itself"
         ) from None
     return decode(data)
+
+
+def given(value: Any) -> Any:
+    """An argument as Ray gives it: for a reference its object, anything else as it is. Raises
+    `Unresolved`."""
+    if is_reference(value):
+        try:
+            return fetch(value)
+        except Unfetched as error:
+            raise Unresolved(error.error) from None
+    return value
 
 
 _PICKLE: set[type] = set()
@@ -132,7 +161,9 @@ def stays(value: Any) -> bool:
         return any(stays(next(p for p in parts if type(p) is k)) for k in kinds)
     if kind not in _PICKLE:
         try:
-            encode_buffers(value)
+            encode_buffers(value, references=False)
+        except HoldsReference:
+            return False
         except Exception:  # whatever it is that pickling it raises
             return True
         _PICKLE.add(kind)
@@ -179,42 +210,75 @@ class Cells:
 
     # ------------------------------------------------------------------ objects to values
 
-    def cell(self, value: Any, durable: bool = True) -> Cell:
-        """The cell of a result. Raises `Unpicklable`, or `StorageError` when it cannot be stored."""
-        kind = type(value)
-        if kind in SCALARS:
-            return value
-        if kind is str or kind is bytes:
-            if len(value) <= _SHORT:
-                return value
-        elif kind is tuple and len(value) <= 16 and _short(value):
-            return value
-        return self.value(value, durable)
+    def settle(self, value: Any, durable: bool = True) -> tuple[Any, Cell]:
+        """A result and its cell. Where it holds references to objects of Ray, it is another object,
+        with these in their place: a reference lives no longer than the process that made it. Raises
+        `Unpicklable`, or `StorageError` when it cannot be stored."""
+        if _packs(value):
+            return value, value
+        try:
+            return value, self.value(value, durable)
+        except HoldsReference:
+            value = _resolved(value)
+        return value, self.value(value, durable)
 
-    def value(self, value: Any, durable: bool = True) -> Value:
-        """The value of an object, as `cell`."""
+    def cell(self, value: Any, durable: bool = True) -> Cell:
+        """The cell of a result, as `settle`."""
+        return self.settle(value, durable)[1]
+
+    def argument(self, value: Any, durable: bool = True) -> Cell:
+        """The cell of what a call is to be given, as `settle`; but references to objects of Ray in it
+        are references again for the task."""
+        if _packs(value):
+            return value
+        try:
+            return self.value(value, durable)
+        except HoldsReference:
+            return self.value(value, durable, references=True)
+
+    def value(self, value: Any, durable: bool = True, references: bool = False) -> Value:
+        """The value of an object, as `cell`. Raises `HoldsReference` too, unless there may be
+        `references` in it."""
+        large = NoLarge() if references else self._large  # there, a reference would stay what it is
         try:
             if not _looks_large(value):
-                data = encode(value)
+                data = encode(value, references=references)
                 if len(data) <= self._inline or type(value) is Pending:  # the engine has to see it
                     return Inline(data)
-            buffers = encode_buffers(value)
+            buffers = encode_buffers(value, references=references)
+        except HoldsReference:
+            raise
         except Exception as error:
-            raise Unpicklable(f"{_article(value)} cannot be pickled: {_why(error)}") from None
+            if isinstance(error, Alive) and not durable and not references:
+                return self._fleeting(value, error)
+            raise _unpicklable(value, error) from None
         size = sum(map(len, buffers))
         if size <= self._inline:
             return Inline(encode(value))
         if not durable:
-            handle = self._large.put_large(value)
+            handle = large.put_large(value)
             return Inline(encode(value)) if handle is None else Transient(handle, size)
         key, store = new_key(self._run_id), self._store()
         if size < _BULKY:
             size, seal = store.put(key, buffers)
-            return Stored(key, size, seal, dotted(type(value)), self._large.put_large(value))
+            return Stored(key, size, seal, dotted(type(value)), large.put_large(value))
         written = _meanwhile(lambda: store.put(key, buffers))
-        handle = self._large.put_large(value)
+        handle = large.put_large(value)
         size, seal = written()
         return Stored(key, size, seal, dotted(type(value)), handle)
+
+    def _fleeting(self, value: Any, error: Alive) -> Value:
+        """What lives in a Ray cluster, for other processes there. Raises `Fleeting` where there is no
+        way to them, and `HoldsReference`."""
+        if _resolved(value) is not value:
+            raise HoldsReference
+        try:
+            handle = self._large.put_large(value)
+        except Exception as second:  # it holds what cannot leave its process, too
+            raise _unpicklable(value, second) from None
+        if handle is None:
+            raise _unpicklable(value, error)
+        return Transient(handle, FLEETING)
 
     def pack(self, column: list[Cell]) -> Chunk:
         """A column of cells as it is reported."""
@@ -255,9 +319,12 @@ class Cells:
             return self._stored(value)
         if isinstance(value, Transient):
             try:
-                return self._large.get_large(value.handle, value.size)
+                found = self._large.get_large(value.handle, value.size)
             except Exception as error:
                 raise ValueGone(_why(error)) from None
+            if value.size == FLEETING and any(map(is_gone, alive_in(found))):
+                raise ValueGone("it has ended with the process that made it")
+            return found
         if isinstance(value, Bound):
             if value.home not in self.homes:
                 raise Unpicklable(
@@ -328,6 +395,16 @@ def _meanwhile(call: Callable[[], _T]) -> Callable[[], _T]:
     return end
 
 
+def _packs(value: Any) -> bool:
+    """Whether an object is its own cell: plain and short."""
+    kind = type(value)
+    if kind in SCALARS:
+        return True
+    if kind is str or kind is bytes:
+        return len(value) <= _SHORT
+    return kind is tuple and len(value) <= 16 and _short(value)
+
+
 def _short(items: tuple[Any, ...]) -> bool:
     for item in items:
         kind = type(item)
@@ -374,10 +451,35 @@ def unpicklable_result(error: Unpicklable, value: Any, task: str) -> str:
             f"{task} returned a generator, which cannot leave its process: return a list, or call it "
             "`nocheckpoint inplace` and use it in the same process only"
         )
+    if isinstance(error, Fleeting):
+        return (
+            f"the result of {task} cannot be kept: {error}. Return what can be stored (its data, or a "
+            "name to find it by), or call it `nocheckpoint`: then it is made again when it is gone. "
+            "(With `--local`: `nocheckpoint inplace`, and what uses it `inplace`.)"
+        )
     return (
         f"the result of {task} cannot be kept: {error}. Return something that can be pickled, or "
         "call it `nocheckpoint inplace` and use it in the same process only"
     )
+
+
+def _resolved(value: Any) -> Any:
+    """The value with what its references stand for in their place; the very one if it has none."""
+    try:
+        return rebuilt(value, fetched=True)
+    except Exception as error:
+        raise _unpicklable(value, error) from None
+
+
+def _unpicklable(value: Any, error: Exception) -> Unpicklable:
+    """What an error of pickling is told as."""
+    if isinstance(error, Unfetched):
+        return Unresolved(error.error)
+    if isinstance(error, Alive):
+        value = value.value if type(value) is Result and value.ok else value
+        where = place(value, error.found)
+        return Fleeting(f"{f'`result{where}`' if where else 'it'} is {error}")
+    return Unpicklable(f"{_article(value)} cannot be pickled: {_why(error)}")
 
 
 def _article(value: Any) -> str:

@@ -12,7 +12,7 @@ from wfc.runtime.worker.cells import (
     Cell,
     unpicklable_result,
 )
-from wfc.runtime.worker.errors import Unpicklable, expression_error
+from wfc.runtime.worker.errors import Unpicklable, Unresolved, error_info, expression_error
 from wfc.runtime.worker.frames import Job
 from wfc.runtime.worker.interp import Element
 
@@ -105,6 +105,8 @@ def _expression_cell(job: Job, step: Any, value: Any, element: Element) -> Cell:
             cells = [_cell(job, f"{step.id}[{i}]", v, element) for i, v in enumerate(value)]
             return Rows([job.cells.pack(cells)])
         return _cell(job, step.id, value, element)
+    except Unresolved as failed:
+        raise BadResult(error_info(failed.error, job.path(element.offset), step.where)) from None
     except Unpicklable as error:
         message = f"the value of {step.id} cannot be kept: {error}"
         raise BadResult(_unpicklable(job, element.offset, message, step.where)) from None
@@ -115,9 +117,9 @@ def _expression_cell(job: Job, step: Any, value: Any, element: Element) -> Cell:
 def _cell(job: Job, name: str, value: Any, element: Element) -> Cell:
     """The cell of a value; what cannot be pickled stays in the process, if that is kept."""
     try:
-        return job.cells.cell(value, job.durable)
-    except Unpicklable:
-        if not job.parked:
+        return job.cells.argument(value, job.durable)
+    except Unpicklable as error:
+        if not job.parked or isinstance(error, Unresolved):
             raise
         return _bind(job, name, value, element.offset)
 
@@ -126,6 +128,8 @@ def _result_cell(job: Job, element: Element) -> Cell:
     keep = job.work.checkpoint
     try:
         return job.cells.cell(element.result, keep)
+    except Unresolved as failed:
+        raise BadResult(error_info(failed.error, job.path(element.offset))) from None
     except Unpicklable as error:
         if job.parked and not keep:
             return _bind(job, "=", element.result, element.offset)
@@ -158,7 +162,10 @@ def add_outputs(job: Job, env: dict[str, Any], offset: int, cells: dict[str, Cel
             value = output.value(env)
             if output.key is not None:
                 value = (output.key(env), value)
-            cells["=" + output.name] = job.cells.cell(value, job.durable)
+            cells["=" + output.name] = job.cells.argument(value, job.durable)
+        except Unresolved as failed:
+            where = job.map.where
+            raise BadResult(error_info(failed.error, job.path(offset), where)) from None
         except Unpicklable as error:
             message = f"an element of {output.name} cannot be kept: {error}"
             raise BadResult(_unpicklable(job, offset, message, job.map.where)) from None

@@ -25,6 +25,18 @@ class Unpicklable(Exception):  # noqa: N818 - an `UnpicklableResult` or `Unpickl
     """A value cannot leave its process; the message says why and what to do."""
 
 
+class Fleeting(Unpicklable):
+    """A value lives only in its Ray cluster: nothing of it can be stored."""
+
+
+class Unresolved(Unpicklable):
+    """A value is a reference to an object of Ray that cannot be had, or holds one; `error` is why."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(f"the object of a reference in it cannot be had: {message_of(error)}")
+        self.error = error
+
+
 def kind_of(error: BaseException) -> str:
     """What an exception is reported as, where it is not the task that raised it."""
     if isinstance(error, StorageError):
@@ -94,6 +106,8 @@ def error_info(error: BaseException, task: str, where: Any = None, attempt: int 
 
 def expression_error(error: BaseException, task: str, where: Any) -> ErrorInfo:
     """An exception of an expression of the spec: it has a place there, and no traceback."""
+    if isinstance(error, Unresolved):
+        error = error.error
     message = message_of(error)
     if isinstance(error, KeyError):
         message = f"no item {message}"

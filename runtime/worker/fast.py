@@ -6,6 +6,7 @@ from time import perf_counter
 from types import CoroutineType
 from typing import Any
 
+from wfc.runtime.references import is_reference
 from wfc.runtime.storage_errors import StorageError
 from wfc.runtime.values import HOLLOW, ErrorInfo
 from wfc.runtime.work import Failed, Log, Partial, Report
@@ -15,13 +16,14 @@ from wfc.runtime.worker.cells import (
     Cell,
     Source,
     ValueGone,
+    given,
     unpicklable_result,
     value_of,
 )
 from wfc.runtime.worker.context import WATCH, Stage, awaited
 from wfc.runtime.worker.dynamic import Continuation
 from wfc.runtime.worker.elements import BadResult, Pack, add_outputs
-from wfc.runtime.worker.errors import Unpicklable, error_info, expression_error
+from wfc.runtime.worker.errors import Unpicklable, Unresolved, error_info, expression_error
 from wfc.runtime.worker.frames import Frame, Job, attempt_of, task_arguments
 from wfc.runtime.worker.interp import Element
 from wfc.runtime.worker.secrets import redact
@@ -179,6 +181,10 @@ class FastElements:
                     value = made[0] if made else function(*args, **kwargs)
                     if type(value) is CoroutineType:
                         value = awaited(value)
+                    if is_reference(value):
+                        value = given(value)
+                except Unresolved as failed:
+                    raise self._raised(failed.error) from None
                 except BaseException as error:
                     raise self._raised(error) from None
                 made = ()
@@ -193,7 +199,7 @@ class FastElements:
                     cells[step.id] = value
                     src.pop(step.id, None)
                 else:
-                    self._cell(step, value, keep, report, cells)
+                    env[step.id] = self._cell(step, value, keep, report, cells)
             if self._more:
                 add_outputs(self.job, env, self.offset, cells)
         except _Failure as failure:
@@ -208,13 +214,14 @@ class FastElements:
             self._pack.add(self.offset, cells)
         return None
 
-    def _cell(
-        self, step: Any, value: Any, keep: bool, report: bool, cells: dict[str, Cell]
-    ) -> None:
+    def _cell(self, step: Any, value: Any, keep: bool, report: bool, cells: dict[str, Cell]) -> Any:
+        """Make the cell of a result; gives the result, in which references are resolved."""
         cell: Cell = HOLLOW
         if report:
             try:
-                cell = self.job.cells.cell(value, keep)
+                value, cell = self.job.cells.settle(value, keep)
+            except Unresolved as failed:
+                raise self._raised(failed.error) from None
             except Unpicklable as error:
                 message = unpicklable_result(error, value, step.target)
                 info = ErrorInfo(
@@ -226,6 +233,7 @@ class FastElements:
             self._frame.src[step.id] = Source(cell, self.job.cells.load)
         else:
             self._frame.src.pop(step.id, None)
+        return value
 
     # ------------------------------------------------------------------ what went wrong
 

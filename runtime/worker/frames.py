@@ -10,7 +10,15 @@ from wfc.runtime.steps import CallStep, MapStep
 from wfc.runtime.uses import names_used
 from wfc.runtime.values import MISSING, Bound, Rows, Stored, Transient, Value
 from wfc.runtime.work import Work
-from wfc.runtime.worker.cells import IMMUTABLE, Cell, Cells, Source, ValueGone, own_copy
+from wfc.runtime.worker.cells import (
+    IMMUTABLE,
+    Cell,
+    Cells,
+    Source,
+    ValueGone,
+    given,
+    own_copy,
+)
 from wfc.runtime.worker.registry import Registry
 from wfc.runtime.worker.secrets import secret
 
@@ -149,14 +157,17 @@ def own_argument(frame: Frame, name: str | None, part: Any) -> Any:
             return value
         source = frame.src.get(name)
         if source is not None and not isinstance(source.value, Bound):
-            return source.fresh()
-    return own_copy(part(frame.env))
+            return given(source.fresh())
+    return own_copy(given(part(frame.env)))
 
 
 def task_arguments(frame: Frame, step: CallStep) -> tuple[Sequence[Any], dict[str, Any]]:
     """The arguments of a task call: the very objects if it is inplace, copies otherwise."""
     if step.inplace:
-        return step.arguments(frame.env)
+        very, more = step.arguments(frame.env)
+        if more or not IMMUTABLE.issuperset(map(type, very)):
+            return [given(a) for a in very], {key: given(a) for key, a in more.items()}
+        return very, more
     args = [own_argument(frame, name, part) for name, part in step.parts]
     if not step.named:
         return args, {}

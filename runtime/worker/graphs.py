@@ -27,7 +27,7 @@ from wfc.plan.model import (
 )
 from wfc.runtime.values import Bound, Value
 from wfc.runtime.work import Dynamic
-from wfc.runtime.worker.cells import Cells
+from wfc.runtime.worker.cells import Cells, given, value_of
 from wfc.runtime.worker.dynamic import (
     CallHandle,
     CancelHandle,
@@ -161,7 +161,7 @@ class Built:
         env: dict[str, Value] = {}
         for name, constant in self.constants.items():
             try:
-                env[name] = cells.value(constant)
+                env[name] = value_of(cells.argument(constant))
             except Unpicklable:
                 if name not in self.inplace_names:
                     raise
@@ -248,7 +248,7 @@ class _Builder:
         if isinstance(value, WaitPart) and value.part == "pending" and as_handle:
             # A parameter annotated `Pending[…]` gets the running calls, not their results.
             return self._pending(value)
-        return self._expr(value, call.inplace)
+        return self._expr(given(value), call.inplace)
 
     def _common(self, call: Call) -> dict[str, Any]:
         handle = call.handle

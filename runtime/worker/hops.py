@@ -11,9 +11,9 @@ from wfc.runtime.linked import LinkedWorkflow
 from wfc.runtime.steps import CallStep, shape_of
 from wfc.runtime.values import HOLLOW, Bound, ErrorInfo, Inline, Value
 from wfc.runtime.work import Became, Dynamic, Hop, HopState, Partial, Report, home_number
-from wfc.runtime.worker.cells import own_copy, value_of
+from wfc.runtime.worker.cells import given, own_copy, value_of
 from wfc.runtime.worker.dynamic import Continuation
-from wfc.runtime.worker.errors import Unpicklable, error_info
+from wfc.runtime.worker.errors import Unpicklable, Unresolved, error_info
 from wfc.runtime.worker.frames import CallLike, Frame, Job, ResumeStep, task_arguments
 from wfc.runtime.worker.graphs import Built, Call, build, needs_of
 from wfc.runtime.worker.secrets import secret
@@ -57,6 +57,10 @@ class Hops:
 
     def invoke(self, frame: Frame, step: Any, function: Any, args: Any, kwargs: Any) -> Any:
         """Call a task's function."""
+        raise NotImplementedError
+
+    def unresolved(self, error: Unresolved, frame: Frame, step: Any) -> StepError:
+        """A task's result cannot be had: it has failed."""
         raise NotImplementedError
 
     def _return(self, frame: Frame, value: Any, step: Any) -> bool:
@@ -191,6 +195,8 @@ class Hops:
                 self._to_graph(frame, built, call.where)
         except (Unpicklable, TypeError, ValueError, LookupError) as error:
             self.frame = at
+            if isinstance(error, Unresolved):
+                raise self.unresolved(error, at, step) from None
             info = error_info(error, self.id_of(at, step), call.where)
             if isinstance(error, Unpicklable):
                 info = ErrorInfo(
@@ -200,8 +206,8 @@ class Hops:
 
     def _to_single(self, frame: Frame, built: Built, call: Call, where: Any) -> None:
         handle = call.handle
-        args: Sequence[Any] = handle.args
-        kwargs = handle.kwargs
+        args: Sequence[Any] = [given(a) for a in handle.args]
+        kwargs = {k: given(a) for k, a in handle.kwargs.items()}
         like = CallLike(where, call.options, call.inplace, call.checkpoint is not False)
         like.catch = call.catch
         if not call.inplace:
@@ -269,7 +275,7 @@ class Hops:
         parked = step.inplace
         for name, value in [*((f"$c{i}", a) for i, a in enumerate(args)), *kwargs.items()]:
             try:
-                env[name] = self.job.cells.value(value)
+                env[name] = value_of(self.job.cells.argument(value))
             except Unpicklable:
                 key = f"{self.id_of(frame, _SCOPE)}/{name}"
                 self.job.cells.homes.setdefault(self._home(), {})[key] = value
@@ -428,7 +434,7 @@ class Hops:
         return given
 
     def _as_value(self, value: Any, keep: bool = True) -> Value:
-        return value_of(self.job.cells.cell(value, keep))
+        return value_of(self.job.cells.argument(value, keep))
 
 
 class _Scope:

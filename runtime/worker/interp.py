@@ -13,14 +13,24 @@ from typing import Any
 
 from wfc.plan.expr import ExprError
 from wfc.runtime.policy import retries_error
+from wfc.runtime.references import is_reference
 from wfc.runtime.steps import CallStep
 from wfc.runtime.storage_errors import StorageError
 from wfc.runtime.values import HOLLOW, MESSAGE_LIMIT, MISSING, ErrorInfo, Raised, Result
 from wfc.runtime.work import Failed, HopState, Report
-from wfc.runtime.worker.cells import IMMUTABLE, VALUES, Source, ValueGone, is_plain, own_copy, stays
+from wfc.runtime.worker.cells import (
+    IMMUTABLE,
+    VALUES,
+    Source,
+    ValueGone,
+    given,
+    is_plain,
+    own_copy,
+    stays,
+)
 from wfc.runtime.worker.context import WATCH, awaited
 from wfc.runtime.worker.dynamic import Continuation
-from wfc.runtime.worker.errors import Unpicklable, error_info, expression_error
+from wfc.runtime.worker.errors import Unpicklable, Unresolved, error_info, expression_error
 from wfc.runtime.worker.frames import Frame, Job, task_arguments
 from wfc.runtime.worker.hops import StepError, Stop
 from wfc.runtime.worker.outcomes import NOWHERE, Outcomes
@@ -289,6 +299,10 @@ class Element(Outcomes):
             value = function(*args, **kwargs)
             if type(value) is CoroutineType:
                 value = awaited(value)
+            if is_reference(value):
+                value = given(value)
+        except Unresolved as failed:
+            error = failed.error
         except BaseException as raised:
             error = raised
         if WATCH.touched:

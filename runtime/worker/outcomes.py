@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from wfc.runtime.policy import retries_error
 from wfc.runtime.values import HOLLOW, Bound, ErrorInfo, Result
 from wfc.runtime.work import Failed, Log, Report
 from wfc.runtime.worker.cells import IMMUTABLE, VALUES, Source, unpicklable_result
-from wfc.runtime.worker.errors import Unpicklable, expression_error
+from wfc.runtime.worker.errors import Unpicklable, Unresolved, error_info, expression_error
 from wfc.runtime.worker.frames import DEEP, Frame, attempt_of
 from wfc.runtime.worker.hops import Hops, StepError
 from wfc.runtime.worker.secrets import redact
@@ -113,14 +114,17 @@ class Outcomes(Hops):
 
     def _note(self, frame: Frame, name: str, value: Any, keep: bool, step: Any) -> None:
         job = self.job
-        if job.parked and frame is self.top:
+        parked = job.parked and frame is self.top
+        if parked:
             path = job.path(self.offset)
             key = f"{path}~{frame.hop}/{name}" if frame.hop else f"{path}/{name}"
-            job.cells.homes.setdefault(job.home, {})[key] = value
         cell: Any = HOLLOW
         if keep or (frame is self.top and name in job.exported):
             try:
-                cell = job.cells.cell(value, keep)
+                value, cell = job.cells.settle(value, keep)
+                frame.env[name] = value
+            except Unresolved as error:
+                raise self.unresolved(error, frame, step) from None
             except Unpicklable as error:
                 if not keep and job.parked:
                     cell = Bound(job.home, key)
@@ -134,10 +138,22 @@ class Outcomes(Hops):
                 frame.src.pop(name, None)
         else:
             frame.src.pop(name, None)
+        if parked:
+            job.cells.homes.setdefault(job.home, {})[key] = value
         if keep:
             frame.facts[name] = frame.unsent[name] = cell
         else:
             frame.facts[name] = cell
+
+    def unresolved(self, error: Unresolved, frame: Frame, step: Any) -> StepError:
+        """A task's result is a reference whose object cannot be had, or holds one: the task has failed
+        with the error of that, and may be tried again."""
+        call = step.call if step.kind == "resume" else step
+        task = self.id_of(frame, step)
+        attempt = attempt_of(self.failures, task)
+        info = error_info(error.error, task, call.where, attempt)
+        retry = retries_error(getattr(call, "options", {}), info, attempt)
+        return StepError(frame, step, info, retry)
 
     def _unpicklable(self, error: Unpicklable, frame: Frame, step: Any, value: Any) -> ErrorInfo:
         message = unpicklable_result(error, value, getattr(step, "target", step.id))

@@ -12,9 +12,11 @@ from wfc.dsl.suggest import nearest
 from wfc.plan.model import Graph
 from wfc.runtime.codec import decode, encode
 from wfc.runtime.linked import Linked, LinkedGraph
+from wfc.runtime.references import Alive, Unfetched, place
 from wfc.runtime.values import Inline, Value
 from wfc.runtime.work import Dynamic
 from wfc.runtime.worker.dynamic import check_arguments, target_name
+from wfc.runtime.worker.errors import Unpicklable, Unresolved
 
 _KEPT = 256
 
@@ -106,7 +108,7 @@ class Registry:
     def _target(self, function: Callable[..., Any]) -> str:
         found = self._targets.get(id(function))
         if found is None or found[0] is not function:
-            data = encode(function)
+            data = _encoded(function)
             digest = hashlib.blake2b(data, digest_size=12).hexdigest()
             target = f"$fn:{target_name(function)}:{digest}"
             if len(self._targets) >= _KEPT:
@@ -119,7 +121,7 @@ class Registry:
     def encoded(self, target: str) -> Value:
         """A function that was given by value, as a value."""
         if target not in self._encoded:
-            self._encoded[target] = Inline(encode(self._given[target]))
+            self._encoded[target] = Inline(_encoded(self._given[target]))
         return self._encoded[target]
 
     # ------------------------------------------------------------------ graphs that tasks returned
@@ -144,3 +146,16 @@ class Registry:
         if len(self._given) > 4 * _KEPT:
             old, _ = self._given.popitem(last=False)
             self._encoded.pop(old, None)
+
+
+def _encoded(function: Callable[..., Any]) -> bytes:
+    try:
+        return encode(function)
+    except Alive as error:
+        name, where = target_name(function), place(function, error.found)
+        raise Unpicklable(
+            f"{name}, which is no task of the spec, has to travel with what it uses: {where or 'it'} is "
+            f"{error}. Make it in the function, or have the function look it up"
+        ) from None
+    except Unfetched as error:
+        raise Unresolved(error.error) from None

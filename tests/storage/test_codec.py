@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfc.runtime import codec
+from wfc.runtime import codec, references
 from wfc.runtime.seal import CHUNK, Sealer
 from wfc.runtime.storage_errors import CorruptValue
-from wfc.runtime.values import Column, Inline
+from wfc.runtime.values import Column, Inline, Stored
 
 SCALARS = (
     st.none()
@@ -204,3 +204,48 @@ SEALS = (
     "02f32a51b14d807e01568180cf804711fdb57a79d9519a2cd5561f0798f0335bc3",
     "26c35a04942eb094",
 )
+
+
+def test_a_way_to_a_stored_value_is_not_stored() -> None:
+    stored = Stored("key", 3, b"seal", "list", handle=object())
+    assert codec.decode(codec.encode([stored])) == [stored]
+    assert codec.decode(codec.encode([stored]))[0].handle is None
+
+
+class Node:
+    __slots__ = ("left", "right")
+
+    def __init__(self, left: Any, right: Any = None) -> None:
+        self.left = left
+        self.right = right
+
+
+def closure(found: Any) -> Any:
+    return lambda: found
+
+
+@pytest.mark.parametrize(
+    ("build", "place"),
+    [
+        (lambda found: found, ""),
+        (lambda found: [1, {"a": (0, found)}], "[1]['a'][1]"),
+        (lambda found: Node(1, [Node(found)]), ".right[0].left"),
+        (lambda found: {(1, found): 2}, " (the key (1, <sought>))[1]"),
+        (lambda found: ValueError("text", found), ".args[1]"),
+        (closure, " (the variable 'found')"),
+    ],
+)
+def test_the_place_of_what_cannot_be_stored(build: Callable[[Any], Any], place: str) -> None:
+    class Sought:
+        def __repr__(self) -> str:
+            return "<sought>"
+
+    found = Sought()
+    root = build(found)
+    if isinstance(root, list):
+        root.append(root)
+    assert references.place(root, found) == place
+
+
+def test_a_place_that_is_not_found() -> None:
+    assert references.place([1, [2]], object()) == ""

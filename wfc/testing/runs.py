@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfc import api, history
 from wfc import params as parameters
+from wfc.byvalue import by_value
 from wfc.plan.model import Plan
 from wfc.running import result_of
 from wfc.runtime.coordinator import RECORDS, without_failure
@@ -132,7 +133,7 @@ class _Prepared:
         self._linked = Linked(plan)
         self._real = loaded(plan, checked(plan, stubs))
         entry = plan.workflows[plan.entry]
-        self._params = parameters.validate(entry.params, params or {}, classes_of(plan))
+        self._params = parameters.validate(entry.params, by_value(params or {}), classes_of(plan))
 
     def run(self, stubs: Stubs, script: Script) -> Ran:
         world = World(self._linked, {**self._real, **stubs})
