@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from wfc.plan.order import iterate
+
 INLINE_LIMIT = 64 * 1024
 """Encoded values up to this many bytes travel with the messages and stand in the journal."""
 
@@ -274,7 +276,7 @@ class Part:
     def of(self, items: Iterable[Any]) -> Any:
         """The item; `items` are those of the value. Raises `ValueError` when it has not that many, and
         `TypeError` when it has none."""
-        found = list(items)
+        found = list(iterate(items))
         if len(found) != self.count:
             raise ValueError(f"expected {self.count} values to unpack, got {len(found)}")
         return found[self.index]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wfc.plan.model import MapNode
+from wfc.plan.order import iterate
 from wfc.runtime.engine.columns import Segments
 from wfc.runtime.engine.evaluate import hollow, truth
 from wfc.runtime.engine.fans import Fans
@@ -68,7 +69,7 @@ class Elements(Fans):
         if inline_size(item) is None:
             return {target: Part(item, i, count) for i, target in enumerate(node.targets)}
         try:
-            parts = list(self.load(item))
+            parts = list(iterate(self.load(item)))
             if len(parts) != count:
                 raise ValueError(f"expected {count} values to unpack, got {len(parts)}")
         except Exception as error:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from wfc.plan.model import MapNode, Node
+from wfc.plan.order import iterate
 from wfc.runtime.engine.columns import Segments, boxed, cut, runs
 from wfc.runtime.engine.evaluate import as_pending, hollow
 from wfc.runtime.engine.frames import Frames
@@ -98,7 +99,7 @@ class Fans(Frames):
             rows, count = None, int(value.load())
         else:
             try:
-                objects = list(self.load(value))
+                objects = list(iterate(self.load(value)))
             except Exception as error:
                 self.fail(scope, index, self._expr_error(scope, scope.g.nodes[index], error))
                 return

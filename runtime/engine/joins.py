@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from wfc.plan.order import iterate
 from wfc.runtime.engine.elements import Elements
 from wfc.runtime.engine.evaluate import ITEMS_AGAIN
 from wfc.runtime.engine.fans import is_absent
@@ -195,7 +196,7 @@ class Joins(Elements):
             if isinstance(value, Rows):
                 rows = value
             else:
-                objects = list(self.load(value))
+                objects = list(iterate(self.load(value)))
                 rows = Rows([Column(None, len(objects), objects)])
             if len(rows) != fan.count:
                 self.fail(scope, index, ErrorInfo(

@@ -6,6 +6,7 @@ import time
 from time import perf_counter
 from typing import Any
 
+from wfc.plan.order import iterate
 from wfc.runtime.values import MISSING, Bound, Chunk, ErrorInfo, Rows
 from wfc.runtime.work import Done, Meta, Report
 from wfc.runtime.worker.cells import (
@@ -102,7 +103,9 @@ class BadResult(Exception):  # noqa: N818 - reported as the element's failure
 def _expression_cell(job: Job, step: Any, value: Any, element: Element) -> Cell:
     try:
         if job.work.explode:
-            cells = [_cell(job, f"{step.id}[{i}]", v, element) for i, v in enumerate(value)]
+            cells = [
+                _cell(job, f"{step.id}[{i}]", v, element) for i, v in enumerate(iterate(value))
+            ]
             return Rows([job.cells.pack(cells)])
         return _cell(job, step.id, value, element)
     except Unresolved as failed:

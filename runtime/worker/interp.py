@@ -12,6 +12,7 @@ from types import CoroutineType
 from typing import Any
 
 from wfc.plan.expr import ExprError
+from wfc.plan.order import iterate, text
 from wfc.runtime.policy import retries_error
 from wfc.runtime.references import is_reference
 from wfc.runtime.steps import CallStep
@@ -79,7 +80,7 @@ class Element(Outcomes):
             if type(item) in VALUES:
                 source = Source(item, job.cells.load)
                 item = source.very()
-            items = [item] if len(targets) == 1 else list(item)
+            items = [item] if len(targets) == 1 else list(iterate(item))
             if len(items) != len(targets):
                 raise ExprError(f"expected {len(targets)} values to unpack, got {len(items)}")
         except ValueGone:
@@ -193,7 +194,7 @@ class Element(Outcomes):
                     if perf_counter() >= deadline:
                         return False
                 elif kind == "fail":
-                    said = str(step.run(env))[:MESSAGE_LIMIT]
+                    said = text(step.run(env), str)[:MESSAGE_LIMIT]
                     info = ErrorInfo("wfc.Failure", said, where=tuple(step.where))
                     raise StepError(frame, step, self._placed(info, frame))
                 else:

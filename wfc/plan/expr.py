@@ -29,6 +29,8 @@ import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
+from wfc.plan.order import iterate, text
+
 Env: TypeAlias = Mapping[str, Any]
 Compiled: TypeAlias = Callable[[Env], Any]
 
@@ -137,26 +139,37 @@ def _range(*args: int) -> list[int]:
 
 
 def _zip(*args: Any) -> list[tuple[Any, ...]]:
-    return list(zip(*args, strict=False))
+    return list(zip(*map(iterate, args), strict=False))
 
 
 def _enumerate(items: Any, start: int = 0) -> list[tuple[int, Any]]:
-    return list(enumerate(items, start))
+    return list(enumerate(iterate(items), start))
 
 
 def _str(value: Any = "") -> str:
-    return str(value)
+    return text(value, str)
+
+
+def _over(run: Callable[..., Any]) -> Callable[..., Any]:
+    """A built-in that goes over its first argument."""
+    return lambda items, *args, **kwargs: run(iterate(items), *args, **kwargs)
+
+
+def _extreme(run: Callable[..., Any]) -> Callable[..., Any]:
+    """`min` or `max`: of the items of one argument, or of several arguments."""
+    over = _over(run)
+    return lambda *args, **kwargs: (over if len(args) == 1 else run)(*args, **kwargs)
 
 
 BUILTINS: dict[str, Callable[..., Any]] = {
     "len": len,
     "range": _range,
-    "min": min,
-    "max": max,
-    "sum": sum,
-    "sorted": sorted,
-    "any": any,
-    "all": all,
+    "min": _extreme(min),
+    "max": _extreme(max),
+    "sum": _over(sum),
+    "sorted": _over(sorted),
+    "any": _over(any),
+    "all": _over(all),
     "int": int,
     "float": float,
     "str": _str,
@@ -340,7 +353,7 @@ def _c_unpack(expr: Any) -> Compiled:
 
     def run(env: Env) -> Any:
         value = a(env)
-        items = list(value.values()) if isinstance(value, dict) else list(value)
+        items = list(value.values()) if isinstance(value, dict) else list(iterate(value))
         if len(items) != count:
             raise ExprError(f"expected {count} values to unpack, got {len(items)}")
         return items[index]
@@ -370,11 +383,18 @@ def _c_fstr(expr: Any) -> Compiled:
     parts: list[Compiled] = []
     for part in expr[1]:
         if isinstance(part, str):
-            parts.append(lambda env, text=part: text)  # type: ignore[misc]
+            parts.append(lambda env, said=part: said)  # type: ignore[misc]
         else:
             value, convert, spec = compile_expr(part[0]), _CONVERT[part[1]], part[2]
-            parts.append(lambda env, v=value, c=convert, s=spec: format(c(v(env)), s))  # type: ignore[misc]
+            parts.append(_c_inserted(value, convert, spec))
     return lambda env: _sized("".join([part(env) for part in parts]))
+
+
+def _c_inserted(value: Compiled, convert: Callable[[Any], Any], spec: str) -> Compiled:
+    def said(found: Any) -> str:
+        return format(convert(found), spec)
+
+    return lambda env: text(value(env), said)
 
 
 def _c_call(expr: Any) -> Compiled:
@@ -392,7 +412,7 @@ def bind(targets: list[str], item: Any, env: dict[str, Any]) -> None:
     if len(targets) == 1:
         env[targets[0]] = item
         return
-    items = list(item)
+    items = list(iterate(item))
     if len(items) != len(targets):
         raise ExprError(f"expected {len(targets)} values to unpack, got {len(items)}")
     env.update(zip(targets, items, strict=True))
@@ -417,7 +437,7 @@ def _c_comp(expr: Any) -> Compiled:
                 out.append((key(scope), value(scope)) if key else value(scope))
                 return
             targets, iterable, conditions = clauses[depth]
-            for item in iterable(scope):
+            for item in iterate(iterable(scope)):
                 budget.spend()
                 bind(targets, item, scope)
                 if all(c(scope) for c in conditions):
