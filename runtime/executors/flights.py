@@ -101,6 +101,7 @@ class Flight:
     parts: dict[int, Part]
     seconds: float
     heard: float
+    sent: float
     timeout: float | None = None
     deadline: float | None = None
     doom: str = ""

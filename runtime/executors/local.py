@@ -122,6 +122,9 @@ class LocalTransport:
             del self._envs[next(iter(self._envs))]
         return frame
 
+    def want(self, shape: Shape, count: int) -> None:
+        """See `Transport`. A machine does not grow."""
+
     def recall(self, batch: int) -> None:
         """See `Transport`."""
         process = self._batches.get(batch)

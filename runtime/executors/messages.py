@@ -130,6 +130,10 @@ class Transport(Protocol):
     def send(self, batch: Batch) -> None:
         """Start a batch, or queue it behind the one that runs where it will run."""
 
+    def want(self, shape: Shape, count: int) -> None:
+        """So many more slots of this shape would get something to do: for a cluster that can grow. It
+        holds until the next call; told again now and then while it is not 0."""
+
     def recall(self, batch: int) -> None:
         """Ask that a batch begins nothing more: a hint, which `GivenBack` or `Finished` answer."""
 

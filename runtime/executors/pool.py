@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from wfc.runtime.executors.batching import AHEAD, LONG
+from wfc.runtime.executors.demand import ASK_EVERY, wanted
 from wfc.runtime.executors.flights import (
     Dropped,
     Flight,
@@ -69,6 +70,8 @@ class Pool:
         self._ids = itertools.count(1)
         self._on = Hearing(transport, clock)
         self._ticked = 0.0
+        self._asked = clock()
+        self._wanted: set[Shape] = set()
         self._closed = False
 
     # ------------------------------------------------------------------ Executor
@@ -138,12 +141,17 @@ class Pool:
             wait = 0.0 if self._on.out else max(0.0, until - now)
             if wait > TICK and self._watching():
                 wait = TICK
+            elif wait > ASK_EVERY and self._wants():
+                wait = ASK_EVERY
             for message in self._transport.poll(wait):
                 self._on.hear(message)
             now = self._clock()
             if now - self._ticked >= TICK:
                 self._ticked = now
                 self._tick(now)
+            if now - self._asked >= ASK_EVERY:
+                self._asked = now
+                self._ask(now)
             self._dispatch()
             if self._on.out or now >= until:
                 out, self._on.out = self._on.out, []
@@ -234,7 +242,7 @@ class Pool:
             announce=first.timeout is not None,
             cap=max(LONG, 2 * load.seconds),
         )
-        flight = Flight(batch.id, lane, parts_of(load), load.seconds, now, first.timeout)
+        flight = Flight(batch.id, lane, parts_of(load), load.seconds, now, now, first.timeout)
         flight.ahead = lane.flights >= slots
         self._on.flights[batch.id] = flight
         if first.timeout is not None:
@@ -265,6 +273,23 @@ class Pool:
         for lane in self._all():
             if lane.flights and not lane.waiting:
                 self._level(lane, now)
+
+    def _wants(self) -> bool:
+        return bool(self._wanted) or any(lane.waiting for lane in self._on.lanes.values())
+
+    def _ask(self, now: float) -> None:
+        """Tell the transport what the queues could use beyond what there is."""
+        for lane in self._on.lanes.values():
+            count = 0
+            if lane.waiting:
+                slots = self._transport.slots(lane.shape)
+                flights = self._on.flights.values()
+                since = min((flight.sent for flight in flights if flight.lane is lane), default=now)
+                jobs = (job for job in self._on.jobs.values() if job.lane is lane)
+                count = wanted(jobs, self._on.paces, slots, now - since)
+            if count or lane.shape in self._wanted:
+                self._transport.want(lane.shape, count)
+            (self._wanted.add if count else self._wanted.discard)(lane.shape)
 
     def _level(self, lane: Lane, now: float) -> None:
         """Nothing waits: where a slot has nothing to do, silent batches give back what they have not

@@ -13,19 +13,19 @@ import signal
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, wraps
 from itertools import count
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from wfc.runtime.executors.cluster import find_address, fits, ray_folder, task_options
+from wfc.runtime.executors.cluster import claims, find_address, fits, ray_folder, task_options
 from wfc.runtime.executors.connection import check, join, watch
 from wfc.runtime.executors.messages import Batch, Died, Echo, Finished, Message
-from wfc.runtime.executors.rayside import Hub, run_batch
+from wfc.runtime.executors.rayside import Hub, run_batch, stand_in
 from wfc.runtime.executors.relay import Errand, Relay
 from wfc.runtime.executors.sessions import mark
+from wfc.runtime.executors.streams import StandIns, Stream
 from wfc.runtime.values import Value
 from wfc.runtime.work import ExecutorLost, Program, Shape
 
@@ -54,10 +54,10 @@ def _ray() -> Any:
 
 
 @cache
-def _remote(number: int) -> Any:
+def _remote(number: int, function: Any = run_batch) -> Any:
     """One of the Ray tasks that run batches, all the same; made once in a process, as each new one is
     exported to the cluster again."""
-    return _ray().remote(max_retries=0, num_returns="streaming")(run_batch)
+    return _ray().remote(max_retries=0, num_returns="streaming")(function)
 
 
 # ------------------------------------------------------------------ in the coordinator
@@ -74,26 +74,6 @@ def _calling(
             return method(self, *args, **kwargs)
 
     return call
-
-
-class _Stream:
-    """A Ray task under way: its generator, the batches that were sent to its process, and the hub that
-    it was told of."""
-
-    __slots__ = (
-        "batches", "began", "generator", "homes", "hub", "killed", "reason", "remote", "token",
-    )  # fmt: skip
-
-    def __init__(self, token: int, remote: int, hub: str, generator: Any) -> None:
-        self.token = token
-        self.remote = remote
-        self.hub = hub
-        self.generator = generator
-        self.batches: deque[int] = deque([token])
-        self.homes: set[int] = set()
-        self.began = time.monotonic()
-        self.killed = 0.0
-        self.reason = ""
 
 
 class RayTransport:
@@ -116,11 +96,13 @@ class RayTransport:
         self._make = runner
         self._digest = ""
         self._program: list[Any] = []
-        self._tasks: dict[tuple[int, Shape], Any] = {}
+        self._tasks: dict[tuple[int, bool, Shape], Any] = {}
         self._slots: dict[Shape, int] = {}
         self._counted = 0
-        self._streams: dict[int, _Stream] = {}
-        self._by_batch: dict[int, _Stream] = {}
+        self._streams: dict[int, Stream] = {}
+        self._by_batch: dict[int, Stream] = {}
+        self._waiting: dict[Shape, StandIns] = {}
+        self._tokens = count(-1, -1)
         self._messages: list[Message] = []
         self._envs: dict[int, Any] = {}
         self._name = _hub_name()
@@ -155,6 +137,11 @@ class RayTransport:
         slots = self._slots.get(shape)
         if slots is None:
             slots = self._slots[shape] = fits(shape, self._attached.nodes)
+        waiting = self._waiting.get(shape)
+        if waiting is not None and waiting.offers:
+            streams = self._streams.values()
+            out = sum(bool(stream.batches) for stream in streams if stream.shape == shape)
+            slots = max(slots, out + len(waiting.held) + len(waiting.offers))
         return max(1, slots)
 
     @_calling
@@ -165,17 +152,100 @@ class RayTransport:
             return
         if self._hub is None and time.monotonic() - self._since > _HUB_AFTER and _several(batch):
             self._start_hub()
+        waiting = self._waiting.get(batch.shape)
+        if waiting is not None and len(waiting.held) < len(waiting.streams):
+            waiting.held.append(batch)
+            self._match(waiting)
+            return
+        stream = self._begin(batch.id, batch.shape, *self._bare(batch))
+        self._by_batch[batch.id] = stream
+
+    def _begin(self, token: int, shape: Shape, *batch: Any) -> Stream:
+        """Submit a Ray task: for a batch, or one that stands in for a later one."""
         remote = self._unblocked()
-        task = self._tasks.get((remote, batch.shape))
+        function = run_batch if batch else stand_in
+        task = self._tasks.get((remote, bool(batch), shape))
         if task is None:
-            task = _remote(remote).options(name="wfc", **task_options(batch.shape))
-            self._tasks[remote, batch.shape] = task
+            task = _remote(remote, function).options(name="wfc", **task_options(shape))
+            self._tasks[remote, bool(batch), shape] = task
         hub = (self._name, self._hub)
+        what = batch or (token,)
+        generator = task.remote(self._make, self._digest, self._program, *what, hub)
+        stream = Stream(token, shape, remote, self._name, generator, batch=bool(batch))
+        self._streams[token] = stream
+        return stream
+
+    def _bare(self, batch: Batch) -> tuple[Batch, dict[int, Any]]:
+        """A batch, and references to its large environments."""
         envs = {work: self._env(work, env) for work, env in batch.envs.items()}
-        bare = replace(batch, envs={}) if envs else batch
-        generator = task.remote(self._make, self._digest, self._program, bare, envs, hub)
-        stream = _Stream(batch.id, remote, self._name, generator)
-        self._streams[batch.id] = self._by_batch[batch.id] = stream
+        return (replace(batch, envs={}) if envs else batch), envs
+
+    # ------------------------------------------------------------------ growing
+
+    @_calling
+    def want(self, shape: Shape, count: int) -> None:
+        """See `Transport`. For each slot a stand-in waits in Ray's queue, where the autoscaler looks. It
+        gets its batch when it begins: what is most urgent then, not now. A private Ray does not grow,
+        and a shape that takes nothing of a node needs no more of them."""
+        if self._connection.private or not claims(shape):
+            return
+        waiting = self._waiting.get(shape)
+        if waiting is None:
+            waiting = self._waiting[shape] = StandIns()
+        if count:
+            self._start_hub()
+        waiting.wanted = count
+        while len(waiting.streams) < count:
+            token = next(self._tokens)
+            waiting.streams[token] = self._begin(token, shape)
+        self._withdraw(waiting)
+
+    def _withdraw(self, waiting: StandIns) -> None:
+        """Those that are not wanted: one in Ray's queue leaves it, one that has begun ends by itself."""
+        for stream, begun in waiting.surplus():
+            stream.withdrawn = True
+            if begun:
+                self._start_hub().put.remote(stream.token, 0)
+            else:
+                _ray().cancel(stream.generator, force=False)
+
+    def _match(self, waiting: StandIns) -> None:
+        """Give batches to the stand-ins that have begun."""
+        while waiting.held and waiting.offers:
+            batch = waiting.held.popleft()
+            stream = waiting.offers.popleft()
+            del waiting.streams[stream.token], self._streams[stream.token]
+            self._start_hub().put.remote(stream.token, self._bare(batch))
+            stream.token = batch.id
+            stream.batches.append(batch.id)
+            self._streams[batch.id] = self._by_batch[batch.id] = stream
+
+    def _begun(self, stream: Stream) -> None:
+        """A stand-in has begun: there is room for a batch."""
+        if stream.withdrawn:
+            self._start_hub().put.remote(stream.token, 0)
+            return
+        waiting = self._waiting[stream.shape]
+        waiting.offers.append(stream)
+        self._match(waiting)
+        self._withdraw(waiting)
+
+    def _without(self, stream: Stream) -> None:
+        """A stand-in ended without a batch. Nothing is lost; but what made it end (an environment that
+        cannot be set up, say) is for the batch that was held for it to tell."""
+        waiting = self._waiting[stream.shape]
+        waiting.ended(stream)
+        while len(waiting.held) > len(waiting.streams):
+            batch = waiting.held.pop()
+            self._by_batch[batch.id] = self._begin(batch.id, batch.shape, *self._bare(batch))
+
+    def _unheld(self, batch: int) -> bool:
+        """Whether a batch was waiting for a stand-in to begin; now it is not."""
+        for waiting in self._waiting.values():
+            if waiting.take(batch):
+                self._withdraw(waiting)
+                return True
+        return False
 
     def _unblocked(self) -> int:
         """The number of a Ray task of which no process is parked. Ray counts those that block among
@@ -205,7 +275,9 @@ class RayTransport:
     @_calling
     def recall(self, batch: int) -> None:
         """See `Transport`."""
-        if batch in self._by_batch:
+        if self._unheld(batch):
+            self._messages.append(Finished(batch))
+        elif batch in self._by_batch:
             self._start_hub().order.remote(batch, "recall")
 
     @_calling
@@ -213,6 +285,8 @@ class RayTransport:
         """See `Transport`."""
         stream = self._by_batch.get(batch)
         if stream is None:
+            if self._unheld(batch):
+                self._messages.append(Died((batch,), reason))
             return
         if stream.batches[0] != batch:
             self.recall(batch)
@@ -220,7 +294,7 @@ class RayTransport:
         stream.reason = reason
         self._end(stream)
 
-    def _end(self, stream: _Stream) -> None:
+    def _end(self, stream: Stream) -> None:
         """Have its process end itself; a parked one lets go of its homes."""
         if stream.killed:
             return
@@ -266,7 +340,7 @@ class RayTransport:
         if self._messages:
             timeout = 0.0
         # The hub first: what a task printed comes before its result.
-        watched: dict[Any, _Stream | None] = {}
+        watched: dict[Any, Stream | None] = {}
         if self._hearing is not None:
             watched[self._hearing] = None
         watched.update({stream.generator: stream for stream in self._streams.values()})
@@ -329,6 +403,9 @@ class RayTransport:
     @_calling
     def _part(self) -> None:
         """End what still goes on in a Ray that stays."""
+        for shape, waiting in self._waiting.items():
+            waiting.held.clear()
+            self.want(shape, 0)
         self._drain(_PARTING)  # of a run that has ended, the last batch ends by itself
         for stream in self._streams.values():
             self._end(stream)
@@ -343,7 +420,7 @@ class RayTransport:
 
     # ------------------------------------------------------------------ streams
 
-    def _read(self, stream: _Stream) -> None:
+    def _read(self, stream: Stream) -> None:
         """Take in one item, or the end, of a stream that is ready."""
         try:
             messages = _ray().get(next(stream.generator))
@@ -354,6 +431,8 @@ class RayTransport:
             if not stream.reason:
                 stream.reason = why(error)
             return  # the end of the stream follows
+        if not stream.batches and not stream.homes:
+            self._begun(stream)
         for message in messages:
             if isinstance(message, Finished):
                 stream.batches.remove(message.batch)
@@ -363,14 +442,17 @@ class RayTransport:
                 self._give_up(stream)
         self._messages += messages
 
-    def _give_up(self, stream: _Stream) -> None:
+    def _give_up(self, stream: Stream) -> None:
         """End a process that has parked and waits for the orders of a hub that is gone."""
         if stream.homes and stream.hub != self._name:
             stream.reason = stream.reason or "the hub is gone"
             stream.killed = stream.killed or time.monotonic()
 
-    def _ended(self, stream: _Stream) -> None:
+    def _ended(self, stream: Stream) -> None:
         del self._streams[stream.token]
+        if stream.token < 0:
+            self._without(stream)
+            return
         for batch in stream.batches:
             self._by_batch.pop(batch, None)
         if stream.reason or stream.homes or len(stream.batches) > 1:
@@ -397,8 +479,12 @@ class RayTransport:
             logger.warning("the hub is gone, another one is made: %s", why(error))
             self._hub = self._hearing = None
             self._name = _hub_name()
-            for stream in self._streams.values():
+            for stream in list(self._streams.values()):
                 self._give_up(stream)
+                if stream.token < 0:  # it would wait there for its batch
+                    stream.withdrawn = True
+                    _ray().cancel(stream.generator, force=False)
+                    self._without(stream)
             return
         self._hearing = self._hub.hear.remote()
         for message in heard:

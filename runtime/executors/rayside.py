@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from wfc.runtime.codec import Buffer, buffers_size
 from wfc.runtime.executors.harness import Broken, Harness
@@ -35,6 +35,8 @@ def _ray() -> Any:
     """The ray package of this process: a worker of Ray has it."""
     return sys.modules["ray"]
 
+
+Order: TypeAlias = "Batch | int | tuple[Batch, dict[int, Any]]"
 
 _harnesses: dict[str, Harness] = {}
 _ears: dict[str, _Ear] = {}
@@ -231,6 +233,20 @@ def run_batch(
             ear.watch(None)
 
 
+def stand_in(
+    make: Any, digest: str, program: list[Any], token: int, where: tuple[str, Any]
+) -> Iterator[list[Message]]:
+    """The Ray task of a batch that is not chosen yet: while it waits for its resources, the cluster
+    has a reason to grow. Says that it has begun, and runs the batch that it then gets, if any."""
+    yield []
+    # Not `ray.get`: a task that blocks there gives its CPUs back, and those are what it has to offer.
+    hub = where[1] or _find(where[0])
+    order = hub.next.remote(token).future().result()
+    if not isinstance(order, int):
+        batch, envs = order
+        yield from run_batch(make, digest, program, batch, envs, where)
+
+
 def _env(reference: Any) -> Any:
     key = reference.hex()
     env = _envs.pop(key, None)
@@ -262,19 +278,20 @@ class Hub:
     """A small actor, without a CPU, for what a running task has to hear or say out of turn."""
 
     def __init__(self) -> None:
-        self._boxes: dict[int, asyncio.Queue[Batch | int]] = {}
+        self._boxes: dict[int, asyncio.Queue[Order]] = {}
         self._orders: dict[int, asyncio.Queue[str]] = {}
         self._said: asyncio.Queue[Message | Errand] = asyncio.Queue()
         self._errands: dict[int, asyncio.Future[Answer]] = {}
 
-    def _box(self, token: int) -> asyncio.Queue[Batch | int]:
+    def _box(self, token: int) -> asyncio.Queue[Order]:
         return self._boxes.setdefault(token, asyncio.Queue())
 
-    async def put(self, token: int, order: Batch | int) -> None:
-        """A batch for a parked process, or a home that it may let go."""
+    async def put(self, token: int, order: Order) -> None:
+        """A batch for a parked process or a stand-in (with references to large environments), or a
+        home that it may let go; for a stand-in, 0: there is nothing to do."""
         self._box(token).put_nowait(order)
 
-    async def next(self, token: int) -> Batch | int:
+    async def next(self, token: int) -> Order:
         """What `put` brought; waits for it."""
         return await self._box(token).get()
 

@@ -58,6 +58,7 @@ class Virtual:
         self.kills: list[int] = []
         self.ran: dict[tuple[int, int], int] = {}
         self.peak = 0
+        self.wanted: list[tuple[Shape, int]] = []
         self.closed = False
         self._queue: deque[Batch] = deque()
         self._running: dict[int, Any] = {}
@@ -145,6 +146,9 @@ class Virtual:
         if not out:
             self.now = max(self.now, until)
         return out
+
+    def want(self, shape: Shape, count: int) -> None:
+        self.wanted.append((shape, count))
 
     def recall(self, batch: int) -> None:
         for queued in self._queue:
