@@ -22,6 +22,7 @@ from wfc.runtime.engine import (
     Append,
     CancelEvent,
     CancelWork,
+    Compaction,
     Effect,
     Ended,
     Engine,
@@ -38,7 +39,7 @@ from wfc.runtime.progress import Moment
 from wfc.runtime.reading import load_value
 from wfc.runtime.storage_errors import StorageError
 from wfc.runtime.store import Store
-from wfc.runtime.values import MISSING, ErrorInfo, Inline
+from wfc.runtime.values import ErrorInfo, Inline
 from wfc.runtime.work import Executor, Failed, Log, Program
 
 RECORDS = RecordCodec(
@@ -52,6 +53,7 @@ RECORDS = RecordCodec(
         records.Computed,
         records.Fired,
         records.Signalled,
+        records.Claimed,
         records.Cancelled,
         records.Ended,
     )
@@ -174,8 +176,7 @@ class Coordinator:
         self._outcome: Ended | None = None
         self._signals_seen = 0
         self._cancelled = False
-        self._superseded: dict[int, None] = {}
-        self._hops: dict[tuple[str, str, int, str], int] = {}
+        self._obsolete: list[int] = []
         self._trouble: StorageError | None = None
         self._next_look = 0.0
         self._next_word = self._tell_again = 0.0
@@ -191,7 +192,7 @@ class Coordinator:
         definition = journal.definition(self._run_id)
         plan = Plan.from_json(definition.plan)
         self._engine = Engine(plan)
-        self._entry = plan.entry
+        self._compaction = Compaction(plan.entry)
         try:
             self._store.values.sweep(self._run_id)  # of a process that was killed
             empty = self._replay()
@@ -229,20 +230,11 @@ class Coordinator:
         ]
         empty = not kept
         kept = without_failure(kept)
-        for _, record in kept:
-            self._engine.foresee(record)
         for seq, record in kept:
             if isinstance(record, Ended):
                 self._outcome = record
-            if (
-                isinstance(record, records.Hopped)
-                and record.path == self._entry
-                and not record.node
-            ):
-                self._superseded.clear()
-            if not isinstance(record, records.Signalled | records.Began):
-                self._superseded[seq] = None
-            self._engine.replay(record)
+            self._obsolete += self._compaction.add(seq, record)
+        self._engine.recover(record for _, record in kept)
         self._signals_seen = 0
         counts = self._engine.counts
         self._engine.counts = {**dict.fromkeys(counts, 0), "cached": counts["done"]}
@@ -262,6 +254,7 @@ class Coordinator:
                 effects = engine.resume(self._clock())
                 self._cached = {g.path: g.done for g in progress.groups(engine, {})}
             self._carry(effects)
+            self._committer.drop(self._obsolete)  # what an earlier version of the program has left
             while self._outcome is None and self._trouble is None and not self._stop.is_set():
                 self._turn(executor)
         finally:
@@ -359,32 +352,11 @@ class Coordinator:
         seq = self._committer.submit(
             type(record).__name__, RECORDS.pack(record), urgent=effect.sync, delivers=delivers
         )
-        if isinstance(record, records.Hopped):
-            self._drop_before(record, seq)
-        elif not isinstance(record, records.Signalled | records.Began):
-            self._superseded[seq] = None
+        obsolete = self._compaction.add(seq, record)
+        if obsolete:
+            self._committer.drop(obsolete)
         if effect.sync or self._window == 0:
             self._committer.wait(seq)
-
-    def _drop_before(self, record: records.Hopped, seq: int) -> None:
-        """A hop makes what was recorded of the hops before it useless: keep the journal short."""
-        if any(v.peek(b"Pending") is not MISSING for v in record.state.args.values()
-               if isinstance(v, Inline)):  # fmt: skip
-            self._superseded[seq] = None
-            return
-        at_root = record.path == self._entry and not record.node and not record.frame
-        if at_root and record.state.callee == "workflow":
-            self._committer.drop(self._superseded)
-            self._superseded = {seq: None}
-            self._hops.clear()
-            return
-        key = (record.path, record.node, record.index, record.frame)
-        before = self._hops.get(key)
-        if before is not None:
-            self._committer.drop([before])
-            self._superseded.pop(before, None)
-        self._hops[key] = seq
-        self._superseded[seq] = None
 
     # ------------------------------------------------------------------ the end
 

@@ -10,8 +10,10 @@ something is run again that need not have been.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from wfc.plan import expr as ex
 from wfc.plan.model import (
@@ -21,6 +23,7 @@ from wfc.plan.model import (
     ContinuationNode,
     MapNode,
     Plan,
+    ReceiveNode,
     ReturnNode,
     TaskDef,
     WaitNode,
@@ -28,6 +31,7 @@ from wfc.plan.model import (
 from wfc.runtime.engine import Engine
 from wfc.runtime.engine import records as rec
 from wfc.runtime.engine.graphs import Book, GraphInfo
+from wfc.runtime.engine.state import Frame, Scope
 from wfc.runtime.uses import own_expressions
 from wfc.runtime.values import Rows
 
@@ -42,13 +46,49 @@ def redo(found: Iterable[rec.Record], old: Plan, new: Plan, changed: set[str]) -
     for workflow in _grown(records, old):
         stale.doubt(workflow)
     stale.spread()
-    engine = Engine(new)
-    out: list[rec.Record] = []
-    for record in records:
-        for left in _left(engine, stale, record):
-            engine.replay(left)
-            out.append(left)
-    return out
+    engine = Redoing(new, stale)
+    kept = engine.recover(records, lambda record: _left(engine, stale, record))
+    return [r for r in kept if not isinstance(r, rec.Claimed) or engine.still_claimed(r)]
+
+
+class Redoing(Engine):
+    """An engine that believes no decision of what is stale."""
+
+    def __init__(self, plan: Plan, stale: Stale) -> None:
+        super().__init__(plan)
+        self._stale = stale
+
+    def decided(self, scope: Scope, index: int) -> Any:
+        """What a wait, a timer or a receive had come to, if that still holds."""
+        at = (scope.g.address, scope.g.nodes[index].node.id)
+        return None if at in self._stale.nodes else super().decided(scope, index)
+
+    def still_claimed(self, record: rec.Claimed) -> bool:
+        """Whether a signal is still taken: by a receive that stands where it stood, or by one of an
+        earlier hop, which is over. To be asked when all records are in."""
+        if not record.node:
+            return True
+        found = self.locate(record.path, record.node)
+        if found is not None:
+            scope, index = found
+            return (scope.g.address, scope.g.nodes[index].node.id) not in self._stale.nodes
+        if any(_is_behind(record.path, frame) for frame in self.frames.values()):
+            return True
+        return any(
+            (g.address, record.node) not in self._stale.nodes
+            for g in _graphs(self.book, self.plan)
+            if isinstance(
+                g.nodes[g.ids[record.node]].node if record.node in g.ids else None, ReceiveNode
+            )
+        )
+
+
+def _is_behind(path: str, frame: Frame) -> bool:
+    """Whether a path is one of an earlier hop of a frame."""
+    if not path.startswith(frame.path):
+        return False
+    hop = re.match(r"(?:~(\d+))?(?=/|$)", path[len(frame.path) :])
+    return hop is not None and int(hop[1] or 0) < frame.hop
 
 
 class Stale:
@@ -208,7 +248,7 @@ class Stale:
 
 def _left(engine: Engine, stale: Stale, record: rec.Record) -> Iterator[rec.Record]:
     """What of a record still holds."""
-    if isinstance(record, rec.Began | rec.Signalled):
+    if isinstance(record, rec.Began | rec.Signalled | rec.Claimed):
         yield record
         return
     if isinstance(record, rec.Fired):
@@ -300,7 +340,8 @@ def _grown(records: Iterable[rec.Record], old: Plan) -> set[str]:
     """Workflows in which a task has returned a graph: what that calls is not to be seen in the plan."""
     engine = Engine(old)
     found = set()
-    for record in records:
+
+    def look(record: rec.Record) -> tuple[rec.Record]:
         if isinstance(record, rec.Grew):
             _, scope, _, frame, _ = engine.instance(record.path, record.node)
             of = frame or (scope.frame if scope is not None else None)
@@ -308,7 +349,9 @@ def _grown(records: Iterable[rec.Record], old: Plan) -> set[str]:
                 if of.workflow is not None:
                     found.add(of.workflow.name)
                 of = of.parent
-        engine.replay(record)
+        return (record,)
+
+    engine.recover(records, look)
     return found
 
 

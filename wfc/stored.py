@@ -130,8 +130,7 @@ def records_to_resume(store: Store, run_id: str) -> list[records.Record]:
 def waiting_for(store: Store, run_id: str) -> list[Waiting]:
     """What a run that goes on (or was interrupted) waits for besides its tasks: signals, timers."""
     engine = Engine(plan_in(store.journal.definition(run_id)))
-    for record in history.read(store, run_id):
-        engine.replay(record)
+    engine.recover(history.read(store, run_id))
     return progress.waits(engine)
 
 

@@ -1,7 +1,7 @@
 """The engine: a run as a pure state machine, its records, events and effects.
 
     engine = Engine(plan)
-    effects = engine.begin(params, now)          # or: replay(record)… then resume(now)
+    effects = engine.begin(params, now)          # or: recover(records), then resume(now)
     effects = engine.handle(event, now)
 
 It does no I/O, reads no clock and starts no thread: whoever drives it (`wfc.runtime.coordinator`,
@@ -24,12 +24,14 @@ A class in layers, a file each, from the ground up:
     facts      what is done, known, tried again or grown: live and replayed alike
     reports    what workers say, as records and facts
     replaying  the journal's records, as facts
-    engine     begin, handle, replay, resume
+    engine     begin, handle, recover, resume
 
-`records` are the events, records and effects; `graphs` is how the engine reads a plan.
+`records` are the events, records and effects; `graphs` is how the engine reads a plan; `compaction`
+tells which records are of no use any more.
 """
 
 from wfc.runtime.engine import records
+from wfc.runtime.engine.compaction import Compaction
 from wfc.runtime.engine.engine import Engine, Event
 from wfc.runtime.engine.records import (
     Append,
@@ -49,6 +51,7 @@ __all__ = [
     "Append",
     "CancelEvent",
     "CancelWork",
+    "Compaction",
     "Effect",
     "Ended",
     "Engine",

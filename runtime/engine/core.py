@@ -23,11 +23,14 @@ class Core:
     not needed any more once these have ended. `strays` are records of a replay by the path of what
     they are of, which was not open yet; `opened` those of these paths that have opened since. `late`:
     such records are being folded in. `grown` are the graphs that go on inside of instances: an element
-    (or frame, or node) waits for one at a time. `decisions` are what waits, timers and receives came
-    to (by the path of the scope, and the node) where scopes may be opened again, `unwritten` those of
-    them that a replay has come to and that the journal does not hold yet, and `claimed` the ids of the
-    signals among them, with who took each. `unsure`: something has waited for values that are not kept,
-    to be read by a worker or to be made again; a replay does not, so it may come to other decisions.
+    (or frame, or node) waits for one at a time.
+    `decisions` are what waits, timers and receives came to (by the path of the scope, and the node)
+    where scopes may be opened again, and `unwritten` those of them that a replay has come to and that
+    the journal does not hold yet. `claims` tell of signals, by id, who took each (a scope's path, and a
+    node), and `None` where it is known that nobody had: such ones of an earlier life are `untaken`,
+    those of which nothing is known are `untold`. `unsure`: something has waited for values that are not
+    kept, to be read by a worker or to be made again; a replay does not, so it may come to other
+    decisions.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -47,8 +50,9 @@ class Core:
         self.timers: list[tuple[float, str]] = []
         self.timer_calls: dict[str, Callable[[], None]] = {}
         self.signals: dict[str, dict[str, Value]] = {}
-        self.claimed: dict[str, tuple[str, str]] = {}
-        self.unplaced: Signalled | None = None
+        self.claims: dict[str, tuple[str, str] | None] = {}
+        self.untaken: list[Signalled] = []
+        self.untold: dict[str, None] = {}
         self.decisions: dict[tuple[str, str], Any] = {}
         self.unwritten: dict[tuple[str, str], Any] = {}
         self.unsure = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from wfc.runtime.engine.records import (
     Append,
     Began,
@@ -31,18 +33,20 @@ from wfc.runtime.work import (
 )
 
 Event = Report | Tick | SignalEvent | CancelEvent
+Left = Callable[[Record], Iterable[Record]]
 
 
 class Engine(Replaying):
     """A run as a pure state machine.
 
-    `begin` starts it, `handle` takes an event and gives effects, `replay` folds a record of an
-    earlier life in, `resume` gives what was under way when that life ended. Times are seconds since
+    `begin` starts it, `handle` takes an event and gives effects, `recover` takes in the records of
+    earlier lives, `resume` gives what was under way when the last one ended. Times are seconds since
     the epoch and always come from outside.
     """
 
     def begin(self, params: dict[str, Value], now: float) -> list[Effect]:
         """Start the run with parameters by name (defaults are the compiler's business)."""
+        self.live = True
         self.now = now
         self.record(Began(params, now))
         self._begin(params)
@@ -73,24 +77,37 @@ class Engine(Replaying):
             self._on_tick()
         elif isinstance(event, SignalEvent):
             if event.id not in self.signal_ids:
-                self._apply(Signalled(event.name, event.id, event.payload, self.now), sync=True)
+                self._apply(
+                    Signalled(event.name, event.id, event.payload, self.now, True), sync=True
+                )
         elif isinstance(event, CancelEvent):
             self._apply(Cancelled(event.reason, self.now))
         elif isinstance(event, Log):
             pass
         return self._settle_down()
 
-    def replay(self, record: Record) -> None:
-        """Fold a record of an earlier life in."""
+    def recover(
+        self, found: Iterable[Record], left: Left = lambda record: (record,)
+    ) -> list[Record]:
+        """Take in the records of earlier lives: all that there are, in their order. `left` tells what
+        of each still holds, and is asked when those before it are in; gives all that does."""
         self.live = False
-        self.now = max(self.now, record.at)
-        self._replay(record)
-        self.run_agenda()
-        self.catch_up()
+        records = list(found)
+        for record in records:
+            self._foresee(record)
+        kept: list[Record] = []
+        for record in records:
+            for part in left(record):
+                self.now = max(self.now, part.at)
+                self._replay(part)
+                self.run_agenda()
+                self.catch_up()
+                kept.append(part)
         self.effects.clear()
+        return kept
 
     def resume(self, now: float) -> list[Effect]:
-        """Take the run up again after its records were replayed."""
+        """Take the run up again where `recover` has left it."""
         self.live = True
         self.now = max(self.now, now)
         self.homes.clear()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from wfc.plan import expr as ex
@@ -83,6 +83,22 @@ def as_pending(value: Any) -> Pending | None:
         return None
     loaded = value.peek(b"Pending")
     return loaded if isinstance(loaded, Pending) else None
+
+
+def handles_in(args: Mapping[str, Value]) -> set[tuple[str, str]]:
+    """The fan-outs and groups that arguments refer to, however deep inside."""
+    found: set[tuple[str, str]] = set()
+    for value in args.values():
+        stack = [value.peek(b"Pending")] if isinstance(value, Inline) else []
+        while stack:
+            item = stack.pop()
+            if isinstance(item, Pending):
+                found.add((item.scope, item.node))
+            elif isinstance(item, list | tuple | set):
+                stack.extend(item)
+            elif isinstance(item, dict):
+                stack.extend(item.values())
+    return found
 
 
 def fleeting(value: Value | Dynamic) -> bool:

@@ -387,7 +387,6 @@ class Fans(Frames):
         if fan.errors or DROPPED in fan.status:
             scope.status[index] = FAILED
             return
-        fan.reviving = False
         loose = fan.volatile or not self.elements_kept(scope, node)
         for out in node.outputs:
             rows = self.output_rows(fan, node, out.name)

@@ -16,7 +16,7 @@ from wfc.plan.model import (
     WorkflowDef,
 )
 from wfc.runtime.engine.ending import Outcome
-from wfc.runtime.engine.evaluate import as_pending, fleeting, message
+from wfc.runtime.engine.evaluate import as_pending, fleeting, handles_in, message
 from wfc.runtime.engine.flow import NONE, RESULT
 from wfc.runtime.engine.graphs import inner_step
 from wfc.runtime.engine.orphans import Orphans
@@ -30,7 +30,7 @@ from wfc.runtime.engine.state import (
     Start,
     enclosing,
 )
-from wfc.runtime.values import Caught, ErrorInfo, Inline, Pending, Value, homes_of
+from wfc.runtime.values import Caught, ErrorInfo, Inline, Value, homes_of
 from wfc.runtime.work import Dynamic, HopState
 
 
@@ -227,7 +227,7 @@ class Frames(Orphans):
         self, frame: Frame, node: ContinuationNode, args: dict[str, Value], volatile: set[str]
     ) -> None:
         """Put the next hop of a frame in the place of this one."""
-        passed = _handles(args)
+        passed = handles_in(args)
         kept_fans: list[Fan] = []
         for fan in frame.fans:
             if any((fan.scope.path, name) in passed for name in self.fan_names(fan)):
@@ -457,22 +457,4 @@ def _parked_in(scope: Scope) -> set[int]:
         elif item is not None:
             found.update(item.regions.values())
             stack += item.children
-    return found
-
-
-def _handles(args: dict[str, Value]) -> set[tuple[str, str]]:
-    """The fan-outs that arguments refer to, however deep inside."""
-    found: set[tuple[str, str]] = set()
-    for value in args.values():
-        if not isinstance(value, Inline):
-            continue
-        stack = [value.peek(b"Pending")]
-        while stack:
-            item = stack.pop()
-            if isinstance(item, Pending):
-                found.add((item.scope, item.node))
-            elif isinstance(item, list | tuple | set):
-                stack.extend(item)
-            elif isinstance(item, dict):
-                stack.extend(item.values())
     return found

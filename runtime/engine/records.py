@@ -129,11 +129,24 @@ class Fired:
 
 @dataclass(frozen=True, slots=True)
 class Signalled:
-    """A signal came in."""
+    """A signal came in. `claims`: who takes it is told by `Claimed`; what earlier versions of the
+    program wrote leaves that to the order of the records."""
 
     name: str
     id: str
     payload: Value
+    at: float
+    claims: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The receive `node` of the scope at `path` has taken the signal `id`. It belongs to the signal:
+    no hop makes it obsolete. Without a `node` nobody had taken it by then."""
+
+    id: str
+    path: str
+    node: str
     at: float
 
 
@@ -165,6 +178,7 @@ Record: TypeAlias = (
     | Computed
     | Fired
     | Signalled
+    | Claimed
     | Cancelled
     | Ended
 )

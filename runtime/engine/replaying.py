@@ -15,6 +15,7 @@ from wfc.runtime.engine.records import (
     Attempted,
     Began,
     Cancelled,
+    Claimed,
     Completed,
     Computed,
     Ended,
@@ -66,8 +67,6 @@ class Replaying(Reports):
         self._replay(record)
 
     def _replay(self, record: Record) -> None:
-        if self.unplaced is not None:
-            self._place_signal(record)
         if isinstance(record, Placed) and not self._is_open(record):
             self._stray(record)
         elif isinstance(record, Began):
@@ -92,25 +91,13 @@ class Replaying(Reports):
             if self.live:
                 self.signalled(record)
             else:
-                self.unplaced = record
+                self.recall(record)
         elif isinstance(record, Cancelled):
             if self.root is not None:
                 self.abort(self.root, ("cancelled", record.reason))
         elif isinstance(record, Ended):
             self.ended = True
             self.unsaid = None
-
-    def _place_signal(self, following: Record | None = None) -> None:
-        """Deliver a signal of an earlier life. The record that follows it may say that it was taken by
-        a receive that may not be open yet: then it is kept for that."""
-        signal, self.unplaced = self.unplaced, None
-        assert signal is not None
-        taker = None
-        if isinstance(following, Computed) and following.key == DECIDED:
-            taken = self.load(following.value) == signal.id
-            taker = (following.path, following.node) if taken else None
-        self.signalled(signal, taker)
-        self.run_agenda()
 
     def _is_open(self, record: Placed) -> bool:
         if not record.node:
@@ -154,14 +141,13 @@ class Replaying(Reports):
 
     def take_up(self) -> None:
         """Go on after a replay."""
-        if self.unplaced is not None:
-            self._place_signal()
         if self.unsaid is not None:
             # The end follows from the journal, but the record of it was lost.
             ended, self.unsaid = self.unsaid, None
             self.end(ended)
             return
         self.write_decisions()
+        self.deliver_untaken()
         self._untold()
         self._regroup()
         for key, again in list(self.retry_undecided.items()):
@@ -334,8 +320,6 @@ class Replaying(Reports):
         if record.key == ITEMS_AGAIN:
             return
         if record.key == DECIDED:
-            self.foresee(record)
-            self.unwritten.pop((record.path, record.node), None)
             return
         at = (record.path, record.node, record.key)
         entry = self.undecided.get(at)
@@ -348,13 +332,23 @@ class Replaying(Reports):
         self.retry_undecided.pop(at, None)
         entry[1](record.value)
 
-    def foresee(self, record: Record) -> None:
+    def _foresee(self, record: Record) -> None:
         """Look at a record that is about to be replayed: what something came to has to be known before
         it is open, since what it waits for may be there sooner than it was."""
         if isinstance(record, Computed) and record.key == DECIDED:
-            what = self.decisions[record.path, record.node] = self.load(record.value)
-            if isinstance(what, str):
-                self.claimed[what] = (record.path, record.node)
+            at = (record.path, record.node)
+            what = self.decisions[at] = self.load(record.value)
+            if isinstance(
+                what, str
+            ):  # of an earlier version: such claims did not belong to the signal
+                self.claims[what] = at
+                self.unwritten[at] = what
+        elif isinstance(record, Claimed):
+            taker = (record.path, record.node) if record.node else None
+            self.claims[record.id] = taker
+            if taker is not None:
+                self.decisions[taker] = record.id
+                self.unwritten.pop(taker, None)
 
     def _forget_expr(self, record: Computed) -> None:
         for work_id, (key, _, _) in list(self.expr_jobs.items()):

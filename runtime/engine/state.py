@@ -62,7 +62,6 @@ class Fan:
     queue: deque[int] = field(default_factory=deque)
     works: set[int] = field(default_factory=set)
     watchers: list[Callable[[Sequence[int]], None]] = field(default_factory=list)
-    reviving: bool = False
 
     def error(self, index: int) -> ErrorInfo:
         """Why an element has failed, or is not there."""

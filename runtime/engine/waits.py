@@ -13,7 +13,7 @@ from wfc.runtime.engine.evaluate import DECIDED, as_pending, hollow, message
 from wfc.runtime.engine.fans import is_absent
 from wfc.runtime.engine.flow import early_key
 from wfc.runtime.engine.joins import Joins
-from wfc.runtime.engine.records import Computed, Fired, Signalled
+from wfc.runtime.engine.records import Claimed, Computed, Fired, Signalled
 from wfc.runtime.engine.state import DONE, DROPPED, FAILED, Fan, Scope, Wait
 from wfc.runtime.values import (
     Caught,
@@ -321,7 +321,10 @@ class Waits(Joins):
         """Journal what has been decided since, in the replay too: the next one may look at what there
         is by then in another order."""
         for (path, node), what in self.unwritten.items():
-            self.record(Computed(path, node, DECIDED, Inline(obj=what), self.now))
+            if isinstance(what, str):
+                self.record(Claimed(what, path, node, self.now))
+            else:
+                self.record(Computed(path, node, DECIDED, Inline(obj=what), self.now))
         self.unwritten.clear()
 
     def _fail_decided(
@@ -398,7 +401,7 @@ class Waits(Joins):
         if known is not None and known in waiting:
             self._received(scope, index, node, known, waiting.pop(known))
             return
-        if free := next((id for id in waiting if id not in self.claimed), None):
+        if free := next((id for id in waiting if self.claims.get(id) is None), None):
             self._received(scope, index, node, free, waiting.pop(free))
             return
         self.receivers.setdefault(name, deque()).append((scope, index))
@@ -431,18 +434,50 @@ class Waits(Joins):
     def _received(
         self, scope: Scope, index: int, node: ReceiveNode, id: str, payload: Value
     ) -> None:
-        self.decide(scope, index, id)
+        self._claim(scope, index, id)
         scope.state.pop(("signal", index), None)
         self.stop_timer(scope, index)
         self.settle(scope, index, Caught(payload) if node.catch else payload)
 
-    def signalled(self, record: Signalled, taker: tuple[str, str] | None = None) -> None:
-        """A signal came in: the receive that has waited longest takes it, or it waits. `taker` is the
-        one that took it in an earlier life (its scope's path, and its node): no other does."""
+    def _claim(self, scope: Scope, index: int, id: str) -> None:
+        """Keep who took a signal: it outlives the scope, for the signal does."""
+        scope.state[("decided", index)] = id
+        taker = (scope.path, scope.g.nodes[index].node.id)
+        if self.claims.get(id) != taker:
+            self.claims[id] = taker
+            self.decisions[taker] = self.unwritten[taker] = id
+            if self.live:
+                self.write_decisions()
+
+    def recall(self, record: Signalled) -> None:
+        """A signal of an earlier life. One that was not taken is not taken before all is as it was;
+        earlier versions of the program did not tell, but went by the order of the records."""
+        if record.claims:
+            self.claims.setdefault(record.id, None)
+        elif record.id not in self.claims:
+            self.untold[record.id] = None
+        if self.claims.get(record.id, ()) is None:
+            self.untaken.append(record)
+        else:
+            self.signalled(record)
+
+    def deliver_untaken(self) -> None:
+        """After a replay: what nobody had taken is for those that wait now."""
+        for id in self.untold:
+            if self.claims.setdefault(id, None) is None:
+                self.record(Claimed(id, "", "", self.now))
+        self.untold.clear()
+        untaken, self.untaken = self.untaken, []
+        for record in untaken:
+            self.signalled(record)
+
+    def signalled(self, record: Signalled) -> None:
+        """A signal came in: the receive that has waited longest takes it, or it waits. Where it was
+        taken in an earlier life, no other receive does."""
         if record.id in self.signal_ids:
             return
         self.signal_ids.add(record.id)
-        taker = taker or self.claimed.get(record.id)
+        taker = self.claims.get(record.id)
         waiting = self.receivers.get(record.name, deque())
         if taker is not None:
             at = [(s, i) for s, i in waiting if (s.path, s.g.nodes[i].node.id) == taker]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import pickle
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -259,7 +260,8 @@ class FakeExecutor:
     # ------------------------------------------------------------------ reports
 
     def _send(self, report: Report, delay: float | None = None) -> None:
-        """Put a report on its way. Those of one element keep their order."""
+        """Put a report on its way to another process. Those of one element keep their order."""
+        report = pickle.loads(pickle.dumps(report))
         if delay is None:
             delay = self.source.below(200) / 1000 if chance(self.source, 30) else 0.0
         at = self.now + delay

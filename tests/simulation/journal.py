@@ -6,8 +6,7 @@ from typing import Any
 
 from tests.oracle.source import Source
 from wfc.runtime.coordinator import RECORDS as CODEC
-from wfc.runtime.engine import records
-from wfc.runtime.values import MISSING, Inline
+from wfc.runtime.engine import Compaction
 
 
 class DiskFullError(Exception):
@@ -21,11 +20,12 @@ class FencedError(Exception):
 class FakeJournal:
     """Records as bytes: the durable ones, and those of the group that is not committed yet.
 
-    What a hop makes obsolete is dropped in the commit that makes the hop durable, as the
-    coordinator has it.
+    What a hop makes obsolete is dropped in the commit that makes the hop durable or a later one, as
+    the coordinator has it: when there are `drop_every` such records.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, entry: str, drop_every: int = 1) -> None:
+        self.drop_every = drop_every
         self.durable: dict[int, bytes] = {}
         self.waiting: dict[int, bytes] = {}
         self.doomed: list[int] = []
@@ -33,40 +33,15 @@ class FakeJournal:
         self.next_seq = 1
         self.fail_next = False
         self.dropped = 0
-        self._start_over()
+        self.entry = entry
+        self.compaction = Compaction(entry)
 
-    def _start_over(self) -> None:
-        self.superseded: list[int] = []
-        self.hops: dict[tuple[str, str, int, str], int] = {}
-
-    def append(self, record: Any, entry: str) -> None:
+    def append(self, record: Any) -> None:
         """Add a record to the group."""
         seq = self.next_seq
         self.next_seq += 1
         self.waiting[seq] = CODEC.pack(record)
-        if isinstance(record, records.Hopped):
-            self._supersede(record, seq, entry)
-        elif not isinstance(record, (records.Signalled, records.Began)):
-            self.superseded.append(seq)
-
-    def _supersede(self, record: records.Hopped, seq: int, entry: str) -> None:
-        values = record.state.args.values()
-        if any(v.peek(b"Pending") is not MISSING for v in values if isinstance(v, Inline)):
-            self.superseded.append(seq)
-            return
-        if record.path == entry and not record.node and not record.frame:
-            self.doomed += self.superseded
-            self.superseded = [seq]
-            self.hops.clear()
-            return
-        key = (record.path, record.node, record.index, record.frame)
-        before = self.hops.get(key)
-        if before is not None:
-            self.doomed.append(before)
-            if before in self.superseded:
-                self.superseded.remove(before)
-        self.hops[key] = seq
-        self.superseded.append(seq)
+        self.doomed += self.compaction.add(seq, record)
 
     def acquire(self) -> int:
         """A new owner; what earlier ones try to commit is refused from here on."""
@@ -82,22 +57,20 @@ class FakeJournal:
             raise DiskFullError
         self.durable |= self.waiting
         self.waiting = {}
-        for seq in self.doomed:
-            self.dropped += self.durable.pop(seq, None) is not None
-        self.doomed = []
+        if len(self.doomed) >= self.drop_every:
+            for seq in self.doomed:
+                self.dropped += self.durable.pop(seq, None) is not None
+            self.doomed = []
 
-    def crash(self, source: Source, entry: str) -> None:
+    def crash(self, source: Source) -> None:
         """The process dies: the group may have reached the disk, all of it or not at all."""
         self.fail_next = False
         if self.waiting and source.below(2):
             self.commit(self.epoch)
         self.waiting, self.doomed = {}, []
-        self._start_over()
+        self.compaction = Compaction(self.entry)
         for seq, record in self.read():
-            if isinstance(record, records.Hopped) and record.path == entry and not record.node:
-                self.superseded.clear()
-            if not isinstance(record, (records.Signalled, records.Began)):
-                self.superseded.append(seq)
+            self.doomed += self.compaction.add(seq, record)
 
     def read(self) -> list[tuple[int, Any]]:
         """All durable records, made anew, with their numbers."""

@@ -2,7 +2,7 @@
 
 The loop takes the next event in time (reports, timers, signals, the journal's commit), gives it to
 the engine, and does what the engine asks for. Now and then the coordinator dies, at any record: what
-was not synced is lost, everything that ran is gone, and a new engine replays the journal.
+was not synced is lost, everything that ran is gone, and a new engine recovers from the journal.
 """
 
 from __future__ import annotations
@@ -87,8 +87,6 @@ class Simulation:
         self.params = dict(params)
         self.injector = Injector(source, faults)
         world.raises = lambda: self.injector.strikes("raises")
-        self.journal = FakeJournal()
-        self.entry = world.plan.entry
         self.now = EPOCH
         self.trace: list[str] = []
         self.commit_at: float | None = None
@@ -104,6 +102,7 @@ class Simulation:
             for i, payload in enumerate(payloads)
         ]
         self.inline = TINY if chance(source, 50) else INLINE_LIMIT
+        self.journal = FakeJournal(world.plan.entry, 1 if self.inline == TINY else 20)
         self.skew = 0.0
         self.epoch = 0
         self.sleeper: Sleeper | None = None
@@ -169,11 +168,8 @@ class Simulation:
             params = {name: Inline(obj=value) for name, value in self.params.items()}
             self._do(self.engine.begin(params, self.clock))
             return
-        self.say(f"replay {len(kept)} records")
-        for record in kept:
-            self.engine.foresee(record)
-        for record in kept:
-            self.engine.replay(record)
+        self.say(f"recover from {len(kept)} records")
+        self.engine.recover(kept)
         for path, split in self.splits.items():
             if path in self.engine.splits:
                 assert self.engine.splits[path] == split, f"{path} was decided anew"
@@ -187,7 +183,7 @@ class Simulation:
         """The coordinator is started again, perhaps after a while, perhaps to die at once."""
         if closing:
             self.executor.close()
-        self.journal.crash(self.source, self.entry)
+        self.journal.crash(self.source)
         self.commit_at = None
         self._seal()
         if chance(self.source, 30):
@@ -288,7 +284,7 @@ class Simulation:
             assert self.finished is None, f"after the end: {effect}"
             if isinstance(effect, rec.Append):
                 self.say(f"append {shown(effect.record)}{' sync' if effect.sync else ''}")
-                self.journal.append(effect.record, self.entry)
+                self.journal.append(effect.record)
                 if self.injector.strikes("crash"):
                     raise CrashError
                 if effect.sync:

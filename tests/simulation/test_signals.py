@@ -10,7 +10,7 @@ import pytest
 
 from tests.oracle.source import Seeded
 from tests.programs.runner import FOLDER, Case
-from tests.simulation.faults import HARSH, USUAL
+from tests.simulation.faults import HARSH, STORM, USUAL, Faults
 from tests.simulation.simulation import Simulation
 from tests.simulation.verdict import LIMIT, functions, limited, result, trial
 from tests.simulation.world import World
@@ -121,3 +121,95 @@ def test_what_a_loop_took_is_its_own(part: int) -> None:
             assert result(ended.outcome.value, world) == 9, "\n".join(simulation.trace)
             crashes += ended.counts["crash"]
     assert crashes > RUNS / PARTS
+
+
+AT_ROOT = """
+from tasks import add
+
+workflow main(n: int, got: list[int] = []) -> list[int]:
+    if n == 0:
+        return got
+    a = add(n)
+    x = receive("go") after (a)
+    y = add(x, 0)
+    continuation main(n - 1, got + [y])
+"""
+
+ALTERNATING = """
+from grown import back
+from tasks import add
+
+workflow main(n: int, got: list[int] = []) -> list[int]:
+    if n == 0:
+        return got
+    a = add(n)
+    x = receive("go") after (a)
+    continuation spin(2, n, got + [x])
+
+workflow spin(k: int, n: int, got: list[int]) -> list[int]:
+    if k == 0:
+        continuation back(n, got)
+    y = add(k)
+    continuation spin(k - 1, n, got)
+"""
+"""Hops that the engine makes, and hops of workers."""
+
+BY_TURNS = """
+from tasks import add
+
+workflow main(n: int, got: list[int] = []) -> list[int]:
+    if n == 0:
+        return got
+    late = add(add(n))
+    x = receive("go") after (late)
+    y = receive("go")
+    z = catch receive("never", timeout=1s)
+    continuation main(n - 1, got + [add(x, 0), y])
+"""
+
+
+@pytest.mark.parametrize("spec", [AT_ROOT, ALTERNATING], ids=["engine", "alternating"])
+@pytest.mark.parametrize("most", [1, 5, 20])
+def test_no_hop_forgets_who_took_a_signal(spec: str, most: int) -> None:
+    """A loop of the run itself: its journal is cut at each hop, and it is interrupted at any."""
+    signals: dict[str, list[Any]] = {"go": [1, 2, 3, 4, 5, 6, 7, 8]}
+    files = {"main.wf": spec, "lib.wf": (FOLDER / "lib.wf").read_text(encoding="utf-8")}
+    case = Case("loop", files, "main.wf", {"n": 6}, signals)
+    counts: Counter[str] = Counter()
+    for optimize in (True, False):
+        tried = trial(case, optimize)
+        for seed in range(12):
+            world = World(tried.plan, functions(tried.plan), tried.linked)
+            faults = Faults(crash=150, crashes=most)
+            simulation = Simulation(Seeded(f"{seed}"), world, {"n": 6}, signals, faults)
+            with limited(LIMIT):
+                ended = simulation.run()
+            came = [
+                record.payload.load()
+                for _, record in simulation.journal.read()
+                if isinstance(record, rec.Signalled)
+            ]
+            got = result(ended.outcome.value, world)
+            assert got == came[:6], "\n".join(ended.trace)
+            counts.update(ended.counts)
+    print(dict(counts))
+    assert counts["crash"] >= min(most, 5) * 12
+    assert counts["dropped"] > 24 * 6
+
+
+@pytest.mark.parametrize("optimize", [True, False], ids=["optimized", "plain"])
+def test_receives_side_by_side_in_a_loop_take_each_once(optimize: bool) -> None:
+    signals: dict[str, list[Any]] = {"go": [1, 2, 3, 4, 5, 6, 7, 8]}
+    files = {"main.wf": BY_TURNS, "lib.wf": (FOLDER / "lib.wf").read_text(encoding="utf-8")}
+    tried = trial(Case("turns", files, "main.wf", {"n": 3}, signals), optimize)
+    crashes = 0
+    for seed in range(30):
+        world = World(tried.plan, functions(tried.plan), tried.linked)
+        faults = (USUAL, HARSH, STORM)[seed % 3]
+        simulation = Simulation(Seeded(f"{seed}"), world, {"n": 3}, signals, faults)
+        with limited(LIMIT):
+            ended = simulation.run()
+        got = result(ended.outcome.value, world)
+        assert len(got) == len(set(got)) == 6, "\n".join(ended.trace)
+        crashes += ended.counts["crash"]
+    assert crashes > 30

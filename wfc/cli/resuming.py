@@ -64,8 +64,7 @@ def _plan_of(store: Store, run_id: str) -> dict[str, Any]:
     plan = stored.plan_in(definition)
     engine = Engine(plan)
     records = stored.records_to_resume(store, run_id)
-    for record in records:
-        engine.replay(record)
+    engine.recover(records)
     done = stored.with_code(store, run_id, lambda: History(plan, records)).tasks
     kept: dict[str, int] = {}
     one_of: dict[str, str] = {}

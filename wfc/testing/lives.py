@@ -143,8 +143,7 @@ class Life:
         for mail in self._mail:
             mail.seen = mail.kept
         found = world.records()
-        for record in found:
-            engine.replay(record)
+        engine.recover(found)
         if found and isinstance(found[-1], Ended):
             self._outcome = found[-1]
             return
