@@ -406,13 +406,19 @@ def without_failure(kept: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
         out.add(place)
         causes = {end.error.task, *end.error.causes} if end.error is not None else set()
         for before, (_, record) in enumerate(kept[:place]):
-            if isinstance(record, records.Cancelled) or (
-                isinstance(record, records.Attempted)
-                and record.retry_at is None
-                and record.error.task in causes
-            ):
+            if isinstance(record, records.Cancelled) or _led_to(record, causes):
                 out.add(before)
     return [row for place, row in enumerate(kept) if place not in out]
+
+
+def _led_to(record: Any, causes: set[str]) -> bool:
+    """Whether a record tells of the failure of one of these: a task, or a wait or a receive, which then
+    waits anew."""
+    if isinstance(record, records.Attempted):
+        return record.retry_at is None and record.error.task in causes
+    if isinstance(record, records.Computed) and record.key in records.CHOICES:
+        return f"{record.path}/{record.node}" in causes
+    return isinstance(record, records.Fired) and record.timer in causes
 
 
 def outcome_of(store: Store, run_id: str) -> Ended | None:

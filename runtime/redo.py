@@ -261,6 +261,8 @@ def _left(engine: Engine, stale: Stale, record: rec.Record) -> Iterator[rec.Reco
     if not kind or scope is None:
         return
     if kind == "frame":
+        if isinstance(record, rec.Computed):
+            return  # its deadline is set anew
         if frame is not None and not stale.touches(frame.target):
             yield record
         return

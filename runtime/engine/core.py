@@ -9,9 +9,18 @@ from typing import Any
 
 from wfc.plan.model import Plan
 from wfc.runtime.engine.graphs import Book
-from wfc.runtime.engine.records import Append, Effect, Ended, Record, Signalled
+from wfc.runtime.engine.records import (
+    DUE,
+    Append,
+    Claimed,
+    Computed,
+    Effect,
+    Ended,
+    Record,
+    Signalled,
+)
 from wfc.runtime.engine.state import Dispatch, Fan, Frame, Scope, hosts
-from wfc.runtime.values import Chunk, Value
+from wfc.runtime.values import Chunk, Inline, Value
 
 
 class Core:
@@ -24,13 +33,11 @@ class Core:
     they are of, which was not open yet; `opened` those of these paths that have opened since. `late`:
     such records are being folded in. `grown` are the graphs that go on inside of instances: an element
     (or frame, or node) waits for one at a time.
-    `decisions` are what waits, timers and receives came to (by the path of the scope, and the node)
-    where scopes may be opened again, and `unwritten` those of them that a replay has come to and that
-    the journal does not hold yet. `claims` tell of signals, by id, who took each (a scope's path, and a
-    node), and `None` where it is known that nobody had: such ones of an earlier life are `untaken`,
-    those of which nothing is known are `untold`. `unsure`: something has waited for values that are not
-    kept, to be read by a worker or to be made again; a replay does not, so it may come to other
-    decisions.
+    `decisions` are what waits, timers and receives had come to (by the path of the scope, and the node),
+    `dues` when timers are due, and `unwritten` such choices that a recovery has made and that the journal
+    does not hold yet. `claims` tell of signals, by id, who took each (a scope's path, and a node), and
+    `None` where it is known that nobody had: such ones of an earlier life are `untaken`, those of which
+    nothing is known are `untold`.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -54,8 +61,8 @@ class Core:
         self.untaken: list[Signalled] = []
         self.untold: dict[str, None] = {}
         self.decisions: dict[tuple[str, str], Any] = {}
-        self.unwritten: dict[tuple[str, str], Any] = {}
-        self.unsure = False
+        self.dues: dict[tuple[str, str], float] = {}
+        self.unwritten: dict[tuple[str, str, str], Any] = {}
         self.signal_ids: set[str] = set()
         self.receivers: dict[str, deque[tuple[Scope, int]]] = {}
         self.homes: dict[int, int] = {}
@@ -93,6 +100,31 @@ class Core:
         """Have what was told of a path folded in, now that there is something."""
         if path in self.strays and path not in self.opened:
             self.opened.append(path)
+
+    def choose_for_good(self, path: str, node: str, key: str, what: Any) -> None:
+        """Journal a choice. One that a recovery makes, since its record was lost, is journaled when that
+        is over."""
+        self.unwritten[path, node, key] = what
+        if self.live:
+            self.write_choices()
+
+    def write_choices(self) -> None:
+        """Journal what has been chosen since."""
+        for (path, node, key), what in self.unwritten.items():
+            if isinstance(what, str):
+                self.record(Claimed(what, path, node, self.now))
+            else:
+                self.record(Computed(path, node, key, Inline(obj=what), self.now))
+        self.unwritten.clear()
+
+    def due_at(self, path: str, node: str, seconds: float) -> float:
+        """When a timer is due, which is set for so many seconds: where it was set in an earlier life,
+        as it was then."""
+        due = self.dues.pop((path, node), None)
+        if due is None:
+            due = self.now + max(0.0, seconds)
+            self.choose_for_good(path, node, DUE, due)
+        return due
 
     def open_timer(self, key: str, due: float, call: Callable[[], None]) -> None:
         """Have `call` made once `due` (seconds since the epoch) has come."""

@@ -39,9 +39,6 @@ AT_HAND = 4 * 1024 * 1024
 ITEMS_AGAIN = "items again"
 """The key under which the list of a fan-out is made again. It is no fact: it may be needed each time."""
 
-DECIDED = "decided"
-"""The key of what a wait, a timer or a receive has come to. No expression has it."""
-
 Then = Callable[[Value, bool], None]
 """Takes a value, and whether it is volatile (made from what is not kept)."""
 
@@ -226,7 +223,6 @@ class Evaluating(Core, ABC):
             arrived(known)
             return
         self.undecided[scope.path, node, key] = (scope, arrived)
-        self.unsure |= self.live and lazy and volatile
         work = self.new_work("expr", scope, index)
         work.nodes = []
         scope.works.add(work.id)

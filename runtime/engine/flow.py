@@ -372,7 +372,6 @@ class Flow(Evaluating):
         where = scope.find(name)
         if where is None:
             return
-        self.unsure |= self.live
         self.when_published(where, name, then)
         index = where.g.index.get(name)
         if index is None:

@@ -138,12 +138,7 @@ class Frames(Orphans):
 
     def enter(self, frame: Frame, volatile: set[str] | None = None) -> None:
         """Start a frame, or its next hop."""
-        workflow, parent = frame.workflow, frame.parent
-        frame.fragile = (
-            (parent is not None and parent.fragile)
-            or frame.first is not None
-            or any(map(fleeting, frame.args.values()))
-        )
+        workflow = frame.workflow
         if workflow is not None and frame.hop == 0 and workflow.options.get("timeout"):
             self._deadline(frame, float(workflow.options["timeout"]))
         self.has_opened(frame.path)
@@ -195,7 +190,9 @@ class Frames(Orphans):
                 )
                 self.abort(frame, ("error", error))
 
-        self.open_timer(key, self.now + seconds, due)
+        if frame.due is None:
+            frame.due = self.due_at(frame.path, "", seconds)
+        self.open_timer(key, frame.due, due)
 
     def frame_out(self, scope: Scope, index: int, out: Outcome) -> None:
         """A frame's outcome reaches the node that called it."""

@@ -147,7 +147,6 @@ class Joins(Elements):
 
     def remake_members(self, fan: Fan, indices: list[int], then: Callable[[], None] | None) -> None:
         """Run elements again whose results were not kept."""
-        self.unsure |= self.live
         node = self.map_node(fan)
         again = [k for k in indices if fan.status[k] == DONE]
         if then is not None:
@@ -184,7 +183,6 @@ class Joins(Elements):
 
     def remake_items(self, fan: Fan, then: Callable[[], None]) -> None:
         """Make the elements of a fan-out again, whose list was not kept: once for all that ask."""
-        self.unsure |= self.live
         scope, index = fan.scope, fan.node
         waiting: list[Callable[[], None]] = scope.state.setdefault((ITEMS_AGAIN, index), [])
         waiting.append(then)

@@ -30,6 +30,8 @@ class Orphans(Ending):
             at = stack.pop()
             if isinstance(at, Frame):
                 stack += [at.scope, *at.lingering]
+                if at.due is not None:
+                    self.dues[at.path, ""] = at.due
                 if at.stands is not None:  # what was before that hop is not needed any more
                     hopped = Hopped(at.path, "", 0, "", at.stands, self.now)
                     self.strays.setdefault(at.path, []).append(hopped)
@@ -47,6 +49,8 @@ class Orphans(Ending):
             name = info.node.id
             if ("decided", info.index) in scope.state:
                 self.decisions[scope.path, name] = scope.state[("decided", info.index)]
+            if ("due", info.index) in scope.state:
+                self.dues[scope.path, name] = scope.state[("due", info.index)]
             kept = isinstance(info.node, CallNode) and self.keeps(scope, info.index)
             if (kept or isinstance(info.node, ReceiveNode)) and name in scope.values:
                 self.orphan(scope.path, name, scope.values[name])

@@ -17,6 +17,14 @@ from wfc.runtime.work import Dynamic, HopState
 Kept: TypeAlias = "Chunk | int"
 """A column as it is journaled: its values, or how many there were when they are not kept."""
 
+DECIDED = "decided"
+"""The key of what a wait or a timer has come to. No expression has it."""
+
+DUE = "due"
+"""The key of when a timer is due: it does not begin anew in each life."""
+
+CHOICES = DECIDED, DUE
+
 
 @dataclass(frozen=True, slots=True)
 class Began:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from wfc.plan.model import ExprNode, MapNode
-from wfc.runtime.engine.evaluate import DECIDED, ITEMS_AGAIN, hollow
+from wfc.runtime.engine.evaluate import ITEMS_AGAIN, hollow
 from wfc.runtime.engine.facts import count_failure, told
 from wfc.runtime.engine.graphs import NodeInfo
 from wfc.runtime.engine.records import (
+    DECIDED,
+    DUE,
     Advanced,
     Attempted,
     Began,
@@ -146,7 +148,7 @@ class Replaying(Reports):
             ended, self.unsaid = self.unsaid, None
             self.end(ended)
             return
-        self.write_decisions()
+        self.write_choices()
         self.deliver_untaken()
         self._untold()
         self._regroup()
@@ -317,9 +319,7 @@ class Replaying(Reports):
             self.dispatch(scope, at, [at])
 
     def _replay_computed(self, record: Computed) -> None:
-        if record.key == ITEMS_AGAIN:
-            return
-        if record.key == DECIDED:
+        if record.key in (ITEMS_AGAIN, DECIDED, DUE):
             return
         at = (record.path, record.node, record.key)
         entry = self.undecided.get(at)
@@ -342,13 +342,15 @@ class Replaying(Reports):
                 what, str
             ):  # of an earlier version: such claims did not belong to the signal
                 self.claims[what] = at
-                self.unwritten[at] = what
+                self.unwritten[record.path, record.node, DECIDED] = what
+        elif isinstance(record, Computed) and record.key == DUE:
+            self.dues[record.path, record.node] = self.load(record.value)
         elif isinstance(record, Claimed):
             taker = (record.path, record.node) if record.node else None
             self.claims[record.id] = taker
             if taker is not None:
                 self.decisions[taker] = record.id
-                self.unwritten.pop(taker, None)
+                self.unwritten.pop((record.path, record.node, DECIDED), None)
 
     def _forget_expr(self, record: Computed) -> None:
         for work_id, (key, _, _) in list(self.expr_jobs.items()):

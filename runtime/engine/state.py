@@ -155,10 +155,9 @@ class Frame:
     outcome: `("ok", value, volatile)`, `("error", error)` or `("cancelled", reason)`.
     `caller` is the node that it is the value of. `home` is the process for its inplace calls, if it has
     one; `bound` says that it should, also where that process is gone, or not there yet.
-    `fragile`: it, or one that it stands in, may have to begin again since a process is lost.
     `catches` is how often the outcome is caught before it is delivered. `args` are kept so that the
     frame can be made again, `first` is where it begins then, and `stands` its last hop that is kept.
-    `again` runs the task once more that returned the frame's graph.
+    `again` runs the task once more that returned the frame's graph. `due` is when its time is over.
     """
 
     path: str
@@ -188,7 +187,7 @@ class Frame:
     first: Start | None = None
     stands: HopState | None = None
     catches: int = 0
-    fragile: bool = False
+    due: float | None = None
 
     @property
     def hopped_path(self) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 
 from wfc.plan.model import CancelNode, Node, Quorum, ReceiveNode, SleepNode, WaitNode
 from wfc.plan.names import IN_WORDS, NAME
-from wfc.runtime.engine.evaluate import DECIDED, as_pending, hollow, message
+from wfc.runtime.engine.evaluate import as_pending, hollow, message
 from wfc.runtime.engine.fans import is_absent
 from wfc.runtime.engine.flow import early_key
 from wfc.runtime.engine.joins import Joins
-from wfc.runtime.engine.records import Claimed, Computed, Fired, Signalled
+from wfc.runtime.engine.records import DECIDED, Claimed, Fired, Signalled
 from wfc.runtime.engine.state import DONE, DROPPED, FAILED, Fan, Scope, Wait
 from wfc.runtime.values import (
     Caught,
@@ -307,25 +307,11 @@ class Waits(Joins):
         return self.decisions.get((scope.path, scope.g.nodes[index].node.id))
 
     def decide(self, scope: Scope, index: int, what: Any) -> None:
-        """Keep what the clock, or who was first, has decided, for a scope that may be opened again, or
-        a replay that may come to something else."""
+        """Keep what the clock, or who was first, has decided: it is not decided again, whatever is there
+        by then, and in which order."""
         scope.state[("decided", index)] = what
-        if not (scope.frame.fragile or self.unsure) or self.decided(scope, index) is not None:
-            return
-        at = (scope.path, scope.g.nodes[index].node.id)
-        self.decisions[at] = self.unwritten[at] = what
-        if self.live:
-            self.write_decisions()
-
-    def write_decisions(self) -> None:
-        """Journal what has been decided since, in the replay too: the next one may look at what there
-        is by then in another order."""
-        for (path, node), what in self.unwritten.items():
-            if isinstance(what, str):
-                self.record(Claimed(what, path, node, self.now))
-            else:
-                self.record(Computed(path, node, DECIDED, Inline(obj=what), self.now))
-        self.unwritten.clear()
+        if self.decided(scope, index) is None:
+            self.choose_for_good(scope.path, scope.g.nodes[index].node.id, DECIDED, what)
 
     def _fail_decided(
         self, scope: Scope, index: int, text: str, kind: str, causes: Any = ()
@@ -342,17 +328,20 @@ class Waits(Joins):
         scope.timers.add(key)
 
         def due() -> None:
-            scope.timers.discard(key)
+            self.stop_timer(scope, index)
             if callable(call):
                 call()
 
-        self.open_timer(key, self.now + max(0.0, seconds), due)
+        due_at = self.due_at(scope.path, scope.g.nodes[index].node.id, seconds)
+        scope.state[("due", index)] = due_at
+        self.open_timer(key, due_at, due)
 
     def stop_timer(self, scope: Scope, index: int) -> None:
         """Forget the timer of a node."""
-        key = f"{scope.path}/{scope.g.nodes[index].node.id}"
-        scope.timers.discard(key)
-        self.close_timer(key)
+        node = scope.g.nodes[index].node.id
+        scope.timers.discard(f"{scope.path}/{node}")
+        self.close_timer(f"{scope.path}/{node}")
+        scope.state.pop(("due", index), None)
 
     def fire(self, key: str) -> None:
         """A timer is due."""
@@ -445,9 +434,7 @@ class Waits(Joins):
         taker = (scope.path, scope.g.nodes[index].node.id)
         if self.claims.get(id) != taker:
             self.claims[id] = taker
-            self.decisions[taker] = self.unwritten[taker] = id
-            if self.live:
-                self.write_decisions()
+            self.choose_for_good(*taker, DECIDED, id)
 
     def recall(self, record: Signalled) -> None:
         """A signal of an earlier life. One that was not taken is not taken before all is as it was;

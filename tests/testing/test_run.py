@@ -303,6 +303,16 @@ def test_a_failed_run_is_resumed_with_what_was_mended() -> None:
     assert len(mended.called("charge")) == 2
 
 
+def test_a_wait_that_failed_the_run_waits_anew_when_it_is_resumed() -> None:
+    def broken(seconds: float) -> float:
+        raise OSError("no answer")
+
+    given = {"seconds": [1.0, 2.0], "need": 2}
+    failed = run(flow("quorum"), given, stubs={"slow": broken})
+    assert failed.status == "failed"
+    assert failed.resume(stubs={"slow": slow}).result() == [1.0, 2.0]
+
+
 def test_a_wait_on_what_is_filtered_by_calls_is_decided_as_soon_as_it_can_be() -> None:
     ran = run(
         flow("chosen"), {"seconds": [1.0, 1000.0, 4.0, 3.0, 1.0], "need": 2}, stubs={"slow": slow}
