@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
+from tests.oracle.source import Seeded
 from tests.programs.runner import FOLDER, Case
-from tests.simulation.verdict import Trial, functions, trial
+from tests.simulation.faults import NONE
+from tests.simulation.simulation import Simulation
+from tests.simulation.verdict import Trial, functions, result, trial
+from tests.simulation.world import World
 from wfc import stored
 from wfc.cli import resuming
 from wfc.runtime import coordinator
@@ -99,3 +103,55 @@ def test_no_reader_can_leave_the_lookahead_out() -> None:
     """Records are taken in together or not at all."""
     public = {name for name in dir(Engine) if "replay" in name or "foresee" in name}
     assert not {name for name in public if not name.startswith("_")}
+
+
+CHOOSING = """
+from tasks import add, total
+
+workflow main(n: int) -> int:
+    early, late = wait(1 of [add(n), add(n, 2)], timeout=9s)
+    nap = sleep(10s) after (early)
+    m = receive("go", timeout=9s)
+    x = total(late) after (nap)
+    return m + x - x
+"""
+
+
+def _choosing() -> Trial:
+    files = {"main.wf": CHOOSING, "lib.wf": (FOLDER / "lib.wf").read_text(encoding="utf-8")}
+    return trial(Case("choosing", files, "main.wf", {"n": 4}, {"go": [7]}))
+
+
+def test_every_choice_is_written() -> None:
+    chosen = _choosing()
+    world = World(chosen.plan, functions(chosen.plan), chosen.linked)
+    simulation = Simulation(Seeded(1), world, {"n": 4}, {"go": [7]}, NONE)
+    assert result(simulation.run().outcome.value, world) == 7
+    found = [record for _, record in simulation.journal.read()]
+    choices = {(r.node, r.key) for r in found if isinstance(r, rec.Computed)}
+    names = {r.node.id: r.node.kind for r in Engine(chosen.plan).book.workflow("main").nodes}
+    nap = next(name for name, kind in names.items() if kind == "sleep")
+    wait = next(name for name, kind in names.items() if kind == "wait")
+    assert choices >= {(wait, rec.DECIDED), (wait, rec.DUE), (nap, rec.DECIDED), (nap, rec.DUE)}
+    claims = [(r.id, r.path, names[r.node]) for r in found if isinstance(r, rec.Claimed)]
+    assert claims == [("go-0", "main", "receive")]
+
+
+def test_a_timer_is_due_when_it_was() -> None:
+    """Whenever its node is reached in a recovery, and however long that was after its first time."""
+    chosen = _choosing()
+    names = {r.node.kind: r.node.id for r in Engine(chosen.plan).book.workflow("main").nodes}
+    split = Inline(obj=Split((0,), (1,), (), False))
+    records = [
+        rec.Began({"n": Inline(obj=4)}, AT),
+        rec.Signalled("go", "go-0", Inline(obj=7), AT, True),
+        rec.Claimed("go-0", "main", names["receive"], AT),
+        rec.Computed("main", names["sleep"], rec.DUE, Inline(obj=AT + 11), AT + 1),
+        rec.Completed("main", "add", (0,), {"add": [Inline(obj=5)]}, AT + 5),
+        rec.Computed("main", names["wait"], rec.DECIDED, split, AT + 1),
+        rec.Completed("main", "add#2", (0,), {"add#2": [Inline(obj=6)]}, AT + 8),
+    ]
+    engine = Engine(chosen.plan)
+    engine.recover([RECORDS.unpack(RECORDS.pack(record)) for record in records])
+    engine.resume(AT + 9)
+    assert engine.next_due() == AT + 11
