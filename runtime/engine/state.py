@@ -76,7 +76,8 @@ class Fan:
 @dataclass(slots=True, eq=False)
 class Wait:
     """A `wait` that has not been decided: `quorum` members are to be ready, or `share` percent. `split`
-    is what it came to when its scope was open before, if it was."""
+    is what it had come to in an earlier life, if it had, and `missing` are the members that were done by
+    then and are not again."""
 
     scope: Scope
     node: int
@@ -88,6 +89,7 @@ class Wait:
     look: Any = None
     order: list[int] = field(default_factory=list)
     split: Split | ErrorInfo | None = None
+    missing: set[int] = field(default_factory=set)
     failed: set[int] = field(default_factory=set)
     absent: set[int] = field(default_factory=set)
 

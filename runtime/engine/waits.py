@@ -133,6 +133,8 @@ class Waits(Joins):
             self.fail(scope, index, wait.split)
             return
         wanted = set(pending.indices)
+        if isinstance(wait.split, Split):
+            wait.missing = wanted.difference(wait.split.rest, (k for k, _ in wait.split.failed))
         scope.state[index] = wait
 
         def look(indices: Sequence[int]) -> None:
@@ -145,6 +147,8 @@ class Waits(Joins):
             for k in indices:
                 if k not in wanted:
                     continue
+                if status[k] in (DONE, FAILED, DROPPED):
+                    wait.missing.discard(k)
                 if status[k] == DONE:
                     wanted.discard(k)
                     if fan.sparse and is_absent(self.member_value(fan, wait.name, k)):
@@ -217,16 +221,16 @@ class Waits(Joins):
         return split
 
     def _old_split(self, wait: Wait) -> Split | None:
-        """The split that was made when the scope was open before, once all that was ready is again.
-        What was not kept is made again, and may fail now: then so does the wait."""
+        """The split that was made when the scope was open before, once all that was done by then is
+        again. What was not kept is made again, and may fail now: then so does the wait."""
         split = wait.split
         assert isinstance(split, Split)
-        gone = [k for k in split.ready if k in wait.failed]
+        gone = [k for k in split.ready if k in wait.failed] if wait.failed else ()
         if gone:
             self._end_wait(wait)
             self.fail(wait.scope, wait.node, wait.fan.error(gone[0]))
             return None
-        return split if set(split.ready) <= set(wait.order) else None
+        return None if wait.missing else split
 
     def _end_wait(self, wait: Wait) -> None:
         del wait.scope.state[wait.node]
