@@ -10,7 +10,6 @@ something is run again that need not have been.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -31,7 +30,7 @@ from wfc.plan.model import (
 from wfc.runtime.engine import Engine
 from wfc.runtime.engine import records as rec
 from wfc.runtime.engine.graphs import Book, GraphInfo
-from wfc.runtime.engine.state import Frame, Scope
+from wfc.runtime.engine.state import Scope
 from wfc.runtime.uses import own_expressions
 from wfc.runtime.values import Rows
 
@@ -64,31 +63,17 @@ class Redoing(Engine):
         return None if at in self._stale.nodes else super().decided(scope, index)
 
     def still_claimed(self, record: rec.Claimed) -> bool:
-        """Whether a signal is still taken: by a receive that stands where it stood, or by one of an
-        earlier hop, which is over. To be asked when all records are in."""
-        if not record.node:
-            return True
+        """Whether a signal is still taken, when all records are in: while the receive is there, and
+        what is before it. It may be one of a hop that is over, or is still to be come to again."""
         found = self.locate(record.path, record.node)
-        if found is not None:
-            scope, index = found
-            return (scope.g.address, scope.g.nodes[index].node.id) not in self._stale.nodes
-        if any(_is_behind(record.path, frame) for frame in self.frames.values()):
-            return True
-        return any(
-            (g.address, record.node) not in self._stale.nodes
-            for g in _graphs(self.book, self.plan)
-            if isinstance(
-                g.nodes[g.ids[record.node]].node if record.node in g.ids else None, ReceiveNode
-            )
+        graphs = _graphs(self.book, self.plan) if found is None else (found[0].g,)
+        name = record.node
+        return not name or any(
+            isinstance(g.nodes[g.ids[name]].node, ReceiveNode)
+            and (g.address, name) not in self._stale.nodes
+            for g in graphs
+            if name in g.ids
         )
-
-
-def _is_behind(path: str, frame: Frame) -> bool:
-    """Whether a path is one of an earlier hop of a frame."""
-    if not path.startswith(frame.path):
-        return False
-    hop = re.match(r"(?:~(\d+))?(?=/|$)", path[len(frame.path) :])
-    return hop is not None and int(hop[1] or 0) < frame.hop
 
 
 class Stale:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 from tests.oracle.generate import program
 from tests.oracle.reference import Error
 from tests.oracle.source import Seeded, Source, between
-from tests.programs.runner import case_of, plain, reference
+from tests.programs.runner import FOLDER, Case, case_of, plain, reference
 from tests.simulation.faults import NONE, USUAL
 from tests.simulation.simulation import Simulation
+from tests.simulation.test_signals import ALTERNATING, AT_ROOT
 from tests.simulation.verdict import KNOBS, Replayed, Trial, functions, limited, result, trial
 from tests.simulation.world import Values, World
 from wfc.runtime.coordinator import RECORDS, without_failure
@@ -139,3 +141,41 @@ def test_without_a_change_all_is_kept() -> None:
             str(r) for r in records if isinstance(r, results)
         ]
     assert count > 100
+
+
+@pytest.mark.parametrize("loop", [AT_ROOT, ALTERNATING], ids=["engine", "alternating"])
+@pytest.mark.parametrize("again", [False, True], ids=["as it was", "renamed"])
+def test_a_redone_loop_takes_each_signal_once(loop: str, again: bool) -> None:
+    """Those of hops that still hold stay taken; those of a receive that is no more are free."""
+    sent: dict[str, list[Any]] = {"go": [1, 2, 3, 4, 5, 6]}
+    lib = {"lib.wf": (FOLDER / "lib.wf").read_text(encoding="utf-8")}
+    now = re.sub(r"\bx\b", "taken", loop) if again else loop
+    old, new = (
+        trial(Case("loop", {"main.wf": text, **lib}, "main.wf", {"n": 4}, sent))
+        for text in (loop, now)
+    )
+    hops = 0
+    for seed in range(20):
+        source = Seeded(f"loop {seed}")
+        values = Values()
+        records = part_of_a_run(old, source, set(), values)
+        if not records:
+            continue
+        hops += sum(isinstance(record, rec.Hopped) for record in records)
+        kept = redo(records, old.plan, new.plan, set())
+        world = World(new.plan, functions(new.plan), new.linked, values=values)
+        simulation = Simulation(source, world, {"n": 4}, sent, NONE)
+        seen = {record.id for record in kept if isinstance(record, rec.Signalled)}
+        for mail in simulation.mail:
+            mail.seen = mail.kept = mail.id in seen
+        simulation.journal.durable = {n: RECORDS.pack(r) for n, r in enumerate(kept, 1)}
+        simulation.journal.next_seq = len(kept) + 1
+        with limited(10.0):
+            got = result(simulation.run().outcome.value, world)
+        came = [
+            record.payload.load()
+            for _, record in simulation.journal.read()
+            if isinstance(record, rec.Signalled)
+        ]
+        assert got == came[:4], "\n".join(simulation.trace)
+    assert hops > 10
