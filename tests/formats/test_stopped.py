@@ -29,7 +29,7 @@ from wfc.stored import plan_in
 
 HERE = Path(__file__).resolve().parent
 ARCHIVES = sorted(path.name for path in HERE.glob("stopped-*.tar.xz"))
-REAL = 6
+REAL = 10
 """Of so many runs of an archive, one is gone on with in real processes."""
 
 CRASHES = Faults(crash=150, storage=20, home=200, value=60, duplicate=100, crashes=20)
@@ -63,12 +63,12 @@ def test_gone_on_with_in_a_simulation(stopped: Path, faults: Faults) -> None:
             assert as_expected(found, wanted), f"{run_id}: {found}, not {wanted}\n" + "\n".join(
                 ended.trace
             )
-    assert crashes > 20 or faults == NONE
+    assert crashes > 10 or faults == NONE
 
 
 def _expected(stopped: Path) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = json.loads((stopped / "expected.json").read_text("utf-8"))
-    assert len(found) >= 40
+    assert len(found) >= 20
     return found
 
 
