@@ -126,7 +126,7 @@ class Effects:
 
     def _metaclass(self, module: PyModule, node: ast.AST, into: _Effect) -> None:
         for keyword in getattr(node, "keywords", ()):
-            found = self.finder.dotted(module, keyword.value)
+            found = self.finder.beside(module, keyword.value)
             if keyword.arg == "metaclass" and isinstance(found, Defined):
                 into.calls.append(found)
                 into.touches.add((found.module.name, found.name))
@@ -137,7 +137,7 @@ class Effects:
         while todo:
             where, cls = todo.pop()
             for base in cls.bases:
-                found = self.finder.dotted(where, base)
+                found = self.finder.beside(where, base)
                 if (
                     isinstance(found, Defined)
                     and isinstance(found.node, ast.ClassDef)
@@ -175,13 +175,13 @@ class Effects:
                     made.touches |= found.touches
                     made.calls += found.calls
             for base in called.node.bases:
-                inherited = self.finder.dotted(called.module, base)
+                inherited = self.finder.beside(called.module, base)
                 if isinstance(inherited, Defined):
                     made.calls.append(inherited)
         else:  # `app = App()`: what is called on it is a method of its class
             value = getattr(called.node, "value", None)
             value = value.func if isinstance(value, ast.Call) else value
-            found_value = self.finder.dotted(called.module, value) if value is not None else None
+            found_value = self.finder.beside(called.module, value) if value is not None else None
             if isinstance(found_value, Defined):
                 made.calls.append(found_value)
         return made
@@ -272,8 +272,7 @@ class _Reader:
             root = root.value
         if not isinstance(root, ast.Name) or root.id in self.own:
             return None
-        found = self.effects.finder.dotted(self.module, node)
-        return found if isinstance(found, (Defined, PyModule)) else None
+        return self.effects.finder.beside(self.module, node)
 
 
 def _constant(node: ast.AST) -> bool:

@@ -284,6 +284,33 @@ class Finder:
                 return Opaque(f"{base.name}.{node.attr}")
         return None
 
+    def beside(self, module: PyModule, node: ast.AST) -> Defined | PyModule | None:
+        """As `dotted`, for what stands beside a spec alone: what is installed is not even read."""
+        found: Defined | PyModule | Opaque | None = None
+        if isinstance(node, ast.Name):
+            nodes = module.names.get(node.id, ())
+            first = nodes[0] if nodes else None
+            if isinstance(first, (ast.Import, ast.ImportFrom)) and not self.local(module, first):
+                return None
+            if first is not None or module.stars or node.id not in _BUILTINS:
+                found = self.resolve(module, node.id)
+        elif isinstance(node, ast.Attribute):
+            base = self.beside(module, node.value)
+            found = self.resolve(base, node.attr) if isinstance(base, PyModule) else None
+        if isinstance(found, PyModule):
+            return found if found.beside is not None else None
+        return found if isinstance(found, Defined) and found.module.beside is not None else None
+
+    def local(self, module: PyModule, node: ast.Import | ast.ImportFrom) -> bool:
+        """Whether an import may bring something that stands beside a spec."""
+        if isinstance(node, ast.ImportFrom):
+            names = [self.absolute(module, node)]
+        else:
+            names = [alias.name for alias in node.names]
+        tops = {name.partition(".")[0] for name in names if name}
+        found = [self.module(top, module.search) for top in tops if top not in KNOWN]
+        return any(one is not None and one.beside is not None for one in found)
+
 
 def _shipped(spec: ModuleSpec) -> bool:
     """Whether a module is there only because an earlier run of this process brought it along."""

@@ -8,7 +8,7 @@ it changes. What is looked up by a name that is made at run time cannot be told 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 from wfc.compiler import pytree
@@ -116,10 +116,10 @@ class Reach:
         """Add what a dotted name stands for: the longest part of it that stands for anything."""
         root = chain[-1]
         assert isinstance(root, ast.Name)
-        for start in (*imported.get(root.id, ()), self.finder.dotted(module, root)):
-            found = start
+        for start in (*imported.get(root.id, ()), self.finder.beside(module, root)):
+            found: Target | None = start
             for target in reversed(chain[:-1]):
-                if not isinstance(found, PyModule):
+                if not isinstance(found, PyModule) or found.beside is None:
                     break
                 assert isinstance(target, ast.Attribute)
                 inner = self.finder.resolve(found, target.attr)
@@ -152,13 +152,16 @@ class Reach:
     def _inside(self, module: PyModule, node: ast.AST) -> Imported:
         """What the imports inside of a definition bind; their modules are loaded with it."""
         bound: Imported = {}
+        importers = {"__import__", "import_module"} | _importers(module.body)
         for part in ast.walk(node):
             if isinstance(part, (ast.Import, ast.ImportFrom)):
-                for found in self._modules(module, part):
-                    self.load(found)
-                self._bind(module, part, bound)
+                if self.finder.local(module, part):
+                    for found in self._modules(module, part):
+                        self.load(found)
+                    self._bind(module, part, bound)
+                importers |= _importers([part])
             elif isinstance(part, ast.Call):
-                loaded = self._by_text(module, bound, part)
+                loaded = self._by_text(module, importers, part)
                 if loaded is not None:
                     self._take(loaded)
         return bound
@@ -181,6 +184,8 @@ class Reach:
 
     def _modules(self, module: PyModule, node: ast.Import | ast.ImportFrom) -> list[PyModule]:
         """The modules that an import loads, a name of a package that is one among them."""
+        if not self.finder.local(module, node):
+            return []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         else:
@@ -191,15 +196,13 @@ class Reach:
         ]
         return [m for m in found if m is not None and m.beside is not None]
 
-    def _by_text(self, module: PyModule, bound: Imported, call: ast.Call) -> PyModule | None:
+    def _by_text(self, module: PyModule, importers: set[str], call: ast.Call) -> PyModule | None:
         """`import_module("helper")`, with a name that is written down."""
         first = call.args[0] if call.args else None
-        if not (isinstance(first, ast.Constant) and isinstance(first.value, str)):
-            return None
-        name = getattr(call.func, "id", "")
-        found = [*bound.get(name, ()), self.finder.dotted(module, call.func)]
-        last = getattr(call.func, "attr", name)
-        if last not in ("import_module", "__import__") and not any(map(_imports_by_name, found)):
+        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+        if name not in importers or not (
+            isinstance(first, ast.Constant) and isinstance(first.value, str)
+        ):
             return None
         dots = len(first.value) - len(first.value.lstrip("."))
         if not dots:
@@ -208,11 +211,15 @@ class Reach:
         return self.finder.imported(module, relative)
 
 
-def _imports_by_name(found: Target | None) -> bool:
-    return (
-        isinstance(found, Defined)
-        and (found.module.name, found.name) == ("importlib", "import_module")
-    ) or (isinstance(found, Opaque) and found.name == "importlib.import_module")
+def _importers(body: Iterable[ast.AST]) -> set[str]:
+    """The names under which `importlib.import_module` is imported."""
+    return {
+        alias.asname or alias.name
+        for node in body
+        if isinstance(node, ast.ImportFrom) and node.module == "importlib"
+        for alias in node.names
+        if alias.name == "import_module"
+    }
 
 
 def _imports(body: list[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:
