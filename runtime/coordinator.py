@@ -412,13 +412,11 @@ def without_failure(kept: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
 
 
 def _led_to(record: Any, causes: set[str]) -> bool:
-    """Whether a record tells of the failure of one of these: a task, or a wait or a receive, which then
-    waits anew."""
+    """Whether a record tells of the failure of one of these: a task, or a wait, which is decided anew."""
     if isinstance(record, records.Attempted):
         return record.retry_at is None and record.error.task in causes
-    if isinstance(record, records.Computed) and record.key in records.CHOICES:
-        return f"{record.path}/{record.node}" in causes
-    return isinstance(record, records.Fired) and record.timer in causes
+    choice = isinstance(record, records.Computed) and record.key == records.DECIDED
+    return choice and f"{record.path}/{record.node}" in causes
 
 
 def outcome_of(store: Store, run_id: str) -> Ended | None:

@@ -19,7 +19,8 @@ A class in layers, a file each, from the ground up:
     fans       fan-outs: expanded, shipped in slices; their results
     elements   elements of fan-outs that the engine runs itself
     joins      members joined, and made again where they were not kept
-    waits      `wait`, `sleep`, `receive`, `cancel`
+    signals    choices that are made for good; `sleep`, `receive`
+    waits      `wait`, `cancel`
     building   works with all that a worker needs
     facts      what is done, known, tried again or grown: live and replayed alike
     reports    what workers say, as records and facts

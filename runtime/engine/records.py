@@ -23,8 +23,6 @@ DECIDED = "decided"
 DUE = "due"
 """The key of when a timer is due: it does not begin anew in each life."""
 
-CHOICES = DECIDED, DUE
-
 
 @dataclass(frozen=True, slots=True)
 class Began:

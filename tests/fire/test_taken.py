@@ -10,6 +10,7 @@ import pytest
 
 import wfc
 from tests.fire.project import Project, wait_for
+from wfc.runtime.store import Store
 
 LOOP = """
 from turns import add, back, note
@@ -68,3 +69,23 @@ def test_each_signal_is_taken_once(how: signal.Signals, tmp_path: Path) -> None:
             process = project.start("resume", "r", "--local", "-q")
     out, err = process.communicate(timeout=90)
     assert (process.returncode, out) == (0, "[1, 2, 3]\n"), err
+
+
+def test_hops_of_the_coordinator_cut_the_journal(tmp_path: Path) -> None:
+    """What a loop leaves does not grow with it, where a timer makes the coordinator run it too."""
+    spec = tmp_path / "loop.wf"
+    spec.write_text(
+        "from operator import add\n\n"
+        "workflow main(n: int, acc: int = 0) -> int:\n"
+        "    if n == 0:\n"
+        "        return acc\n"
+        "    x = add(acc, 1)\n"
+        "    nap = sleep(0ms)\n"
+        "    continuation main(n - 1, x) after (nap)\n",
+        encoding="utf-8",
+    )
+    store = str(tmp_path / "store")
+    run = wfc.start(spec, params={"n": 60}, run_id="r", store=store, local=True)
+    assert run.result(90) == 60
+    with Store.open(store, create=False) as opened:
+        assert len(list(opened.journal.read("r"))) < 10
