@@ -431,7 +431,7 @@ class RayTransport:
             if not stream.reason:
                 stream.reason = why(error)
             return  # the end of the stream follows
-        if not stream.batches and not stream.homes:
+        if stream.token < 0:  # it has begun, and has no batch yet
             self._begun(stream)
         for message in messages:
             if isinstance(message, Finished):
