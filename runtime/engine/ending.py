@@ -64,9 +64,8 @@ class Ending(Calls):
             error = ErrorInfo("wfc.UnpicklableResult", message, task=frame.path, where=where)
             self.abort(frame, ("error", error))
 
-        self.compute(
-            scope, tail, "keep", ["if", ["lit", True], ["name", RESULT], ["lit", None]], kept
-        )
+        # A worker makes the value that is kept: a form that the engine would not see through.
+        self.compute(scope, tail, "keep", ["idx", ["tuple", [["name", RESULT]]], ["lit", 0]], kept)
 
     @abstractmethod
     def hop(
