@@ -395,7 +395,9 @@ class RayTransport:
                 self._part()
         if self._relay is not None:
             self._relay.close(gone=self._connection.ending())
-        for held in (self._streams, self._by_batch, self._envs, self._program, self._tasks):
+        for held in (
+            self._streams, self._by_batch, self._waiting, self._envs, self._program, self._tasks,
+        ):  # fmt: skip
             held.clear()
         self._hub = self._hearing = self._lent = None
         self._connection.leave()
