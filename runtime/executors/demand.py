@@ -14,6 +14,10 @@ ASK_EVERY = 1.0
 WORTH_A_SLOT = 2.0
 """Seconds of work for which one more slot is worth asking: a node takes longer to come than that."""
 
+SOON = 15.0
+"""Seconds in which the slots that there are will be through: nothing is asked for then. What waits for
+one more takes a slot from nobody, but it costs each batch a few hundredths of a second."""
+
 MOST = 100
 """Slots that are asked for at most, or as many as there are: a large cluster doubles. Each is a pending
 task of Ray's."""
@@ -48,5 +52,7 @@ def wanted(jobs: Iterable[Job], paces: Mapping[Key, Pace], slots: int, age: floa
             seconds += room * age
         if known >= most and seconds >= 2 * most * WORTH_A_SLOT:
             break
+    if not guessed and seconds < slots * SOON:
+        return 0
     guessed = min(guessed, max(GUESS, slots))
     return max(0, min(known + guessed, most, int(seconds / WORTH_A_SLOT) - slots))
