@@ -159,7 +159,8 @@ def refer(value: Any) -> Any:
 
 
 def for_tasks() -> None:
-    """From now on, what is decoded in this process is for tasks: with references where there were some."""
+    """From now on, what is decoded in this process is for tasks: with references where there were some.
+    For a process that is a worker and nothing else."""
     global _make
     _make = _put
 

@@ -22,6 +22,7 @@ from wfc.runtime.executors.harness import Broken, Harness
 from wfc.runtime.executors.messages import Batch, Finished, Message
 from wfc.runtime.executors.nested import at_work, install, unaccompanied
 from wfc.runtime.executors.relay import PACE, PATIENCE, Answer, Errand
+from wfc.runtime.references import for_tasks
 from wfc.runtime.storage_errors import CorruptValue, StorageError
 
 _LISTEN_AFTER = 0.04
@@ -95,6 +96,7 @@ def _harness(make: Any, digest: str, program: list[Any]) -> Harness:
             install()
             _settle()
             _stay()
+            for_tasks()
             harness = Harness(make(_ray().get(program[0]), ObjectStore()))
         except Exception as error:
             return Harness(Broken(error))

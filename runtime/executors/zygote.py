@@ -28,6 +28,7 @@ from typing import Any, TypeAlias
 from wfc.runtime.executors.harness import Broken, Harness
 from wfc.runtime.executors.messages import Asked, Batch
 from wfc.runtime.executors.wire import Link
+from wfc.runtime.references import for_tasks
 from wfc.runtime.streams import open_streams
 
 COMMAND = struct.Struct("<cI")
@@ -174,6 +175,7 @@ def work(link: Link, make: Any) -> int:
     if kind != "program":
         return 0  # there was nothing to do
     try:
+        for_tasks()
         harness = Harness(make(program))
     except Exception as error:  # the user's modules may fail to load: that is their calls' failure
         harness = Harness(Broken(error))

@@ -9,7 +9,6 @@ from time import perf_counter
 from typing import Any
 
 from wfc.plan.model import Plan
-from wfc.runtime import references
 from wfc.runtime.functions import load
 from wfc.runtime.importing import Code, activate, active
 from wfc.runtime.linked import Linked
@@ -57,7 +56,6 @@ class Runner:
         worker: str = "",
         registry: Registry | None = None,
     ) -> None:
-        references.for_tasks()
         self.program = program
         self.between = True
         self._given = functions
